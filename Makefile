@@ -1,0 +1,30 @@
+# Two commands matter: `make demo` and `make test`. Both set everything up by themselves and can be repeated.
+VENV ?= .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test check fmt clean
+
+demo: $(VENV)/.core
+	$(BIN)/muster demo
+
+test: $(VENV)/.dev
+	$(BIN)/pytest -n auto -m "not slow"
+
+check: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+fmt: $(VENV)/.dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+$(VENV)/.core: pyproject.toml constraints.txt scripts/setup.sh
+	scripts/setup.sh $(VENV) core
+
+$(VENV)/.dev: pyproject.toml constraints.txt scripts/setup.sh
+	scripts/setup.sh $(VENV) dev
+
+clean:
+	rm -rf $(VENV) build dist demo
