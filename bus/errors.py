@@ -38,7 +38,7 @@ class MusterError(Exception):
     family: ClassVar[str] = "error"
     retryable: ClassVar[bool] = False
 
-    def __init__(self, message: str, *, code: str | None = None, **details: str | int | float | None) -> None:
+    def __init__(self, message: str, *, code: str | None = None, **details: str | float | None) -> None:
         super().__init__(message)
         self.message = message
         self.code = code or self.family

@@ -1,0 +1,213 @@
+"""The life of an experiment, from the vendor's submission to its end."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from bus.events.base import DatasetId, Digest, Event, ExperimentId, Payload, PrincipalId, Role
+from bus.events.weights import FederatedScore, SealedObject
+
+
+class Strategy(Payload):
+    """How updates become a model."""
+
+    name: str
+    parameters: dict[str, float] = Field(default_factory=dict)
+
+
+class Limits(Payload):
+    """Bounds of one worker run."""
+
+    memory_bytes: int
+    cpu_s: float
+    wall_s: float
+    disk_bytes: int
+    processes: int
+
+
+class TaskData(Payload):
+    """What is learnt from what, fixed for every edge when the experiment is submitted."""
+
+    category: str
+    dataset: DatasetId
+    features: tuple[str, ...]
+    target: str
+    classes: tuple[str, ...] | None = None
+    """All class labels of all edges, sorted; ``None`` where the target is not a class."""
+
+
+class ExperimentSubmitted(Event):
+    """A vendor asks for an experiment."""
+
+    TYPE = "experiment.submitted"
+    BY = frozenset({Role.VENDOR})
+    ID = "experiment"
+
+    experiment: ExperimentId
+    name: str
+    objective: str = ""
+    framework: str
+    data: TaskData
+    cycles: int
+    quorum: int | None = None
+    """Least number of edges that a cycle needs; ``None``: every edge that holds the dataset."""
+    deadline_s: float
+    """Longest time that a cycle may take."""
+    seed: int
+    strategy: Strategy
+    training: str
+    """The training section of the plan as canonical JSON; only workers read it."""
+    limits: Limits
+    code: SealedObject
+    """The model file, sealed for ``recipients``."""
+    recipients: tuple[PrincipalId, ...]
+    """Edges that can open the model file."""
+    plan_digest: Digest
+
+
+class ExperimentAdmitted(Event):
+    """The policy engine permits an experiment."""
+
+    TYPE = "experiment.admitted"
+    BY = frozenset({Role.POLICY_ENGINE})
+    ID = "experiment"
+
+    experiment: ExperimentId
+    reasons: tuple[str, ...]
+    rules: Digest
+    """Of the rule set that decided."""
+
+
+class ExperimentRefused(Event):
+    """The policy engine refuses an experiment. Final."""
+
+    TYPE = "experiment.refused"
+    BY = frozenset({Role.POLICY_ENGINE})
+    ID = "experiment"
+
+    experiment: ExperimentId
+    reasons: tuple[str, ...]
+    rules: Digest
+
+
+class ExperimentStarted(Event):
+    """The coordinator begins: enough edges are live."""
+
+    TYPE = "experiment.started"
+    BY = frozenset({Role.COORDINATOR})
+    ID = "experiment"
+
+    experiment: ExperimentId
+    edges: tuple[PrincipalId, ...]
+
+
+class Request(Event):
+    """A wish about a running experiment; ``request`` tells repeated wishes apart."""
+
+    BY = frozenset({Role.VENDOR, Role.OPERATOR})
+    ID = "experiment"
+    KEY = ("request",)
+
+    experiment: ExperimentId
+    request: str
+    reason: str = ""
+
+
+class PauseRequested(Request):
+    """Open no further cycle until resumed."""
+
+    TYPE = "experiment.pause_requested"
+
+
+class ResumeRequested(Request):
+    """Go on after a pause or a stop."""
+
+    TYPE = "experiment.resume_requested"
+
+
+class StopRequested(Request):
+    """End after the cycle that runs now; the last global model stays."""
+
+    TYPE = "experiment.stop_requested"
+
+
+class AbortRequested(Request):
+    """End now and discard the cycle that runs."""
+
+    TYPE = "experiment.abort_requested"
+
+
+class Turn(Event):
+    """A change of state that can happen again; ``turn`` counts the coordinator's turns of one experiment."""
+
+    BY = frozenset({Role.COORDINATOR})
+    ID = "experiment"
+    KEY = ("turn",)
+
+    experiment: ExperimentId
+    turn: int
+    reason: str = ""
+
+
+class ExperimentPaused(Turn):
+    """No further cycle opens."""
+
+    TYPE = "experiment.paused"
+
+
+class ExperimentResumed(Turn):
+    """Cycles open again."""
+
+    TYPE = "experiment.resumed"
+
+
+class ExperimentStopped(Turn):
+    """Ended early on request; the last global model is the result; can be resumed."""
+
+    TYPE = "experiment.stopped"
+
+    model: SealedObject | None = None
+
+
+class ExperimentAborted(Event):
+    """Ended at once on request; nothing is kept as a result. Final."""
+
+    TYPE = "experiment.aborted"
+    BY = frozenset({Role.COORDINATOR})
+    ID = "experiment"
+
+    experiment: ExperimentId
+    reason: str = ""
+
+
+class Failure(Payload):
+    """Why something could not be done."""
+
+    category: str
+    """``data``, ``resource``, ``egress``, ``model`` or ``infra``."""
+    code: str
+    message: str
+    edge: PrincipalId | None = None
+
+
+class ExperimentFailed(Event):
+    """Ended because it could not go on. Final."""
+
+    TYPE = "experiment.failed"
+    BY = frozenset({Role.COORDINATOR})
+    ID = "experiment"
+
+    experiment: ExperimentId
+    failure: Failure
+
+
+class ExperimentCompleted(Event):
+    """All cycles are done. Final."""
+
+    TYPE = "experiment.completed"
+    BY = frozenset({Role.COORDINATOR})
+    ID = "experiment"
+
+    experiment: ExperimentId
+    model: SealedObject
+    scores: tuple[FederatedScore, ...] = ()

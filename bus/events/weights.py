@@ -1,0 +1,60 @@
+"""References to sealed bodies, and the numbers that travel in the clear beside them."""
+
+from __future__ import annotations
+
+from bus.events.base import Digest, Payload
+
+
+class SealedObject(Payload):
+    """A body in the blob store: sealed chunks under ``address``, wrapped keys under ``address.key.<recipient>``."""
+
+    address: str
+    """Subject prefix ``w.<owner>.<actor>.<experiment>.<object>``; bound into the seal of every chunk."""
+    digest: Digest
+    """Of the plaintext. For weights it is the digest of the ``model.safetensors`` file."""
+    size_bytes: int
+    """Of the plaintext."""
+    chunk_bytes: int
+    """Plaintext bytes per chunk; the last one may be shorter."""
+
+    @property
+    def chunks(self) -> int:
+        """Number of chunks; an empty body has one empty chunk."""
+        return max(1, -(-self.size_bytes // self.chunk_bytes))
+
+
+class Score(Payload):
+    """One metric on one set of rows."""
+
+    name: str
+    split: str
+    """``train``, ``validation`` or ``test``."""
+    stage: str
+    """``received`` for the global model as it came, ``trained`` after local training."""
+    value: float | None
+    reason: str | None = None
+    """Why there is no value."""
+    count: int
+    """Rows that it was computed on."""
+
+
+class FederatedScore(Payload):
+    """A metric over the whole cohort."""
+
+    name: str
+    split: str
+    stage: str
+    value: float | None
+    reason: str | None = None
+    count: int
+    method: str
+    """How it was combined, e.g. ``mean weighted by rows``."""
+
+
+class Resources(Payload):
+    """What a piece of work cost, measured by the daemon from outside the worker."""
+
+    wall_s: float
+    cpu_s: float
+    peak_memory_bytes: int
+    sent_bytes: int = 0

@@ -1,0 +1,55 @@
+"""A connection to JetStream as one principal."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from bus.jetstream.blobs import JetStreamBlobs
+from bus.jetstream.connection import Connection, Endpoint, connected
+from bus.jetstream.inbox import JetStreamInbox
+from bus.jetstream.log import JetStreamLog
+from bus.wire import topology
+from bus.wire.topology import Consumer, StreamName
+
+
+class JetStreamBroker:
+    """See ``bus.ports.Broker``.
+
+    Events and commands have one connection, chunks another: a long transfer never delays a decision.
+    """
+
+    def __init__(self, control: Connection, bulk: Connection) -> None:
+        self.control = control
+        self._bulk = bulk
+
+    @classmethod
+    @asynccontextmanager
+    async def connect(cls, endpoint: Endpoint, *, patient: bool = False) -> AsyncIterator[JetStreamBroker]:
+        """A broker for as long as the block runs.
+
+        Args:
+            endpoint: Where and who.
+            patient: Wait for a server that is not there yet.
+
+        Raises:
+            Unavailable: No server (unless ``patient``).
+            Denied: The credential is not accepted (unless ``patient``).
+        """
+        async with (
+            connected(endpoint, "control", patient=patient) as control,
+            connected(endpoint, "bulk", patient=patient) as bulk,
+        ):
+            yield cls(control, bulk)
+
+    def log(self, stream: StreamName) -> JetStreamLog:
+        """A stream."""
+        return JetStreamLog(self.control, topology.stream(stream))
+
+    def inbox(self, consumer: Consumer) -> JetStreamInbox:
+        """A consumer that exists."""
+        return JetStreamInbox(self.control, consumer)
+
+    def blobs(self) -> JetStreamBlobs:
+        """The store of sealed chunks."""
+        return JetStreamBlobs(self._bulk)

@@ -1,0 +1,60 @@
+"""The broker in memory: streams, consumers and blobs behind the ports."""
+
+from __future__ import annotations
+
+from bus.errors import Invalid, NotFound
+from bus.memory.inbox import ConsumerState, MemoryInbox
+from bus.memory.stream import MemoryStream
+from bus.wire.message import Message
+from bus.wire.topology import STREAMS, Consumer, StreamName
+
+
+class MemoryBlobs:
+    """See ``bus.ports.BlobStore``."""
+
+    def __init__(self, stream: MemoryStream) -> None:
+        self._stream = stream
+
+    async def put(self, subject: str, data: bytes | memoryview) -> None:
+        """Store ``data`` unless the subject is already written."""
+        if await self._stream.get(subject) is None:
+            await self._stream.append([Message(subject, {}, bytes(data))])
+
+    async def get(self, subject: str) -> bytes:
+        """What was stored under ``subject``."""
+        stored = await self._stream.get(subject)
+        if stored is None:
+            raise NotFound(f"nothing is stored under {subject!r}", code="blob.missing")
+        return stored.message.data
+
+    async def delete(self, filter_: str) -> int:
+        """Forget everything under ``filter_``."""
+        return self._stream.delete(filter_)
+
+
+class MemoryBroker:
+    """See ``bus.ports.Broker``. Share one between all parts of a federation in one process."""
+
+    def __init__(self) -> None:
+        self._streams = {spec.name: MemoryStream(spec) for spec in STREAMS}
+        self._consumers: dict[tuple[StreamName, str], ConsumerState] = {}
+
+    def log(self, stream: StreamName) -> MemoryStream:
+        """A stream."""
+        return self._streams[stream]
+
+    def provide(self, consumer: Consumer) -> None:
+        """Create ``consumer`` unless it exists."""
+        key = (consumer.stream, consumer.name)
+        self._consumers.setdefault(key, ConsumerState(self._streams[consumer.stream], consumer))
+
+    def inbox(self, consumer: Consumer) -> MemoryInbox:
+        """A consumer that exists."""
+        try:
+            return MemoryInbox(self._consumers[(consumer.stream, consumer.name)])
+        except KeyError:
+            raise Invalid(f"no consumer {consumer.name!r}: provide it first", code="consumer.missing") from None
+
+    def blobs(self) -> MemoryBlobs:
+        """The store of sealed chunks."""
+        return MemoryBlobs(self._streams[StreamName.WEIGHTS])
