@@ -48,7 +48,7 @@ def permissions(principal: Principal) -> Permissions:
 def _everybody(name: str) -> Iterator[str]:
     yield f"lease.{name}"
     yield f"dead.{name}.>"
-    yield from _reads(name, StreamName.EVENTS, subjects.events(owner="federation", entity="principal"))
+    yield from _reads(name, StreamName.EVENTS, "ev.federation.principal.>")
 
 
 def _edge(name: str) -> Iterator[str]:
@@ -69,9 +69,9 @@ def _vendor(name: str, owner: str) -> Iterator[str]:
     yield f"w.{owner}.{name}.>"
     yield _gets(StreamName.WEIGHTS, f"w.{owner}.aggregator.*.*.c.*")
     yield _gets(StreamName.WEIGHTS, f"w.{owner}.aggregator.*.*.key.{name}")
-    yield from _reads(name, StreamName.EVENTS, subjects.events(owner=owner))
-    yield from _reads(name, StreamName.EVENTS, subjects.events(owner="federation", entity="dataset"))
-    yield from _reads(name, StreamName.EVENTS, subjects.events(owner="federation", entity="edge"))
+    yield from _reads(name, StreamName.EVENTS, f"ev.{owner}.>")
+    yield from _reads(name, StreamName.EVENTS, "ev.federation.dataset.>")
+    yield from _reads(name, StreamName.EVENTS, "ev.federation.edge.>")
     yield from _reads(name, StreamName.TELEMETRY, f"tel.{owner}.>")
 
 

@@ -55,7 +55,10 @@ class Session:
                     name=name,
                     nkeys_seed_str=nkey_seed.decode() if nkey_seed else None,
                     inbox_prefix=inbox,
+                    # The library would retry for two minutes and reconnect behind our back.
                     allow_reconnect=False,
+                    max_reconnect_attempts=1,
+                    reconnect_time_wait=0,
                     connect_timeout=max(1, int(timeout_s)),
                     ping_interval=10,
                     max_outstanding_pings=2,
@@ -65,16 +68,16 @@ class Session:
                 timeout_s,
             )
             await client.subscribe(f"{inbox}.r.*", cb=session._on_reply)
-        except (nats_errors.AuthorizationError, nats_errors.Error) as error:
+        except (OSError, TimeoutError, nats_errors.NoServersError) as error:
+            await client.close()
+            raise Unavailable(f"no server answers at {url}: is it running?", code="broker.away") from error
+        except nats_errors.Error as error:
             await client.close()
             if "authorization" in str(error).lower():
                 raise Denied(
                     f"the server at {url} does not accept the credential of {name}", code="broker.credential"
                 ) from error
             raise Unavailable(f"cannot talk to the server at {url}: {error}", code="broker.away") from error
-        except (OSError, TimeoutError) as error:
-            await client.close()
-            raise Unavailable(f"no server answers at {url}: is it running?", code="broker.away") from error
         return session
 
     async def request(

@@ -1,0 +1,33 @@
+"""One behaviour suite, two brokers."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from pathlib import Path
+
+import pytest
+from support.nats import running_server
+from support.rig import Rig
+
+from bus.jetstream import Endpoint, JetStreamBroker
+from bus.jetstream.provision import provide_consumer
+from bus.memory import MemoryBroker
+from bus.wire.topology import Consumer
+
+
+@pytest.fixture(params=["memory", "jetstream"])
+async def rig(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Rig]:
+    if request.param == "memory":
+        memory = MemoryBroker()
+
+        async def provide(consumer: Consumer) -> None:
+            memory.provide(consumer)
+
+        yield Rig(memory, provide)
+        return
+    async with (
+        running_server(tmp_path) as server,
+        JetStreamBroker.connect(Endpoint(server.settings.url, "tester")) as broker,
+    ):
+        yield Rig(broker, lambda consumer: provide_consumer(broker.control, consumer))
