@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from pathlib import Path
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.hpke import MLKEM768X25519PublicKey
 
-from bus.errors import Denied, Integrity, Invalid, NotFound
+from bus.errors import Configuration, Denied, Integrity, Invalid, NotFound
 from bus.events import Command, Event, Role
 from bus.events.base import FEDERATION, OwnerId, PrincipalId
 from bus.events.principals import PrincipalRegistered
@@ -38,6 +40,39 @@ class Principal:
             identity.signing_public,
             identity.sealing.public_bytes,
         )
+
+    def save(self, path: Path) -> None:
+        """Write the public part to ``path``, as the anchor that others start from."""
+        content = {
+            "principal": self.principal,
+            "role": self.role.value,
+            "owner": self.owner,
+            "signing_key": self.signing_key.hex(),
+            "sealing_key": self.sealing_key.hex(),
+        }
+        path.write_text(json.dumps(content, indent=2) + "\n")
+
+    @classmethod
+    def load(cls, path: Path) -> Principal:
+        """The public part saved at ``path``.
+
+        Raises:
+            Configuration: There is none, or it is damaged.
+        """
+        try:
+            content = json.loads(path.read_text())
+            return cls(
+                PrincipalId(content["principal"]),
+                Role(content["role"]),
+                OwnerId(content["owner"]),
+                bytes.fromhex(content["signing_key"]),
+                bytes.fromhex(content["sealing_key"]),
+            )
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise Configuration(
+                f"the operator's public keys in {path} cannot be read: copy them anew from the operator",
+                code="anchor.damaged",
+            ) from error
 
     @property
     def sealing(self) -> MLKEM768X25519PublicKey:

@@ -74,6 +74,7 @@ class Identity:
         signing: Signs its messages.
         sealing: Opens what is sealed for it.
         nkey_seed: Answers the broker's challenge; NATS nkey seed, ``SU...``.
+        derivation: Secret from which this principal derives the keys of what it seals, 32 bytes.
     """
 
     principal: PrincipalId
@@ -82,12 +83,15 @@ class Identity:
     signing: Ed25519PrivateKey = field(repr=False)
     sealing: SealingKey = field(repr=False)
     nkey_seed: bytes = field(repr=False)
+    derivation: bytes = field(repr=False)
 
     @classmethod
     def generate(cls, principal: PrincipalId, role: Role, owner: OwnerId) -> Self:
         """Fresh keys for ``principal``."""
         seed = nkeys.encode_seed(os.urandom(32), nkeys.PREFIX_BYTE_USER)
-        return cls(principal, role, owner, Ed25519PrivateKey.generate(), SealingKey.generate(), bytes(seed))
+        return cls(
+            principal, role, owner, Ed25519PrivateKey.generate(), SealingKey.generate(), bytes(seed), os.urandom(32)
+        )
 
     @property
     def signing_public(self) -> bytes:
@@ -111,6 +115,7 @@ class Identity:
             "sealing_mlkem768": self.sealing.kem.private_bytes_raw().hex(),
             "sealing_x25519": self.sealing.curve.private_bytes_raw().hex(),
             "nkey": self.nkey_seed.decode(),
+            "derivation": self.derivation.hex(),
         }
         temporary = directory / f".{_FILE}.new"
         temporary.unlink(missing_ok=True)
@@ -141,6 +146,7 @@ class Identity:
                     X25519PrivateKey.from_private_bytes(bytes.fromhex(content["sealing_x25519"])),
                 ),
                 content["nkey"].encode(),
+                bytes.fromhex(content["derivation"]),
             )
         except FileNotFoundError:
             raise Configuration(
