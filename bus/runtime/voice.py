@@ -88,7 +88,7 @@ class Voice:
             "dead-code": error.code,
             "dead-reason": " ".join(error.message.split())[:_KEPT_REASON],
         }
-        subject = subjects.dead_letter(self.identity.principal, error.code)
+        subject = subjects.dead_letter(self.identity.principal, error.code, stored.sequence)
         facts = {"subject": origin.subject, "sequence": stored.sequence, "code": error.code}
         _log.warning("message put to the dead letters: %s", error.message, extra=facts)
         try:

@@ -8,7 +8,7 @@
     w.<owner>.<actor>.<experiment>.<object>.key.<recipient>     wrapped file keys, each written once
     tel.<owner>.<experiment>.<actor>                            progress
     lease.<holder>                                              leases, the last one counts
-    dead.<service>.<code>                                       messages that a service could not use
+    dead.<service>.<code>.<sequence>                            messages that a service could not use, each once
 
 ``<actor>`` is bound to the publisher's credential by the broker's permissions.
 """
@@ -129,9 +129,9 @@ def weights_address(owner: str, actor: str, experiment: str, name: str) -> str:
     return ".".join(["w", *(token(value, "address token") for value in tokens)])
 
 
-def dead_letter(service: str, code: str) -> str:
-    """Subject for a message that ``service`` could not use."""
-    return f"dead.{service}.{code.replace('.', '_')}"
+def dead_letter(service: str, code: str, sequence: int) -> str:
+    """Subject for a message at ``sequence`` that ``service`` could not use."""
+    return f"dead.{service}.{code.replace('.', '_')}.{sequence}"
 
 
 def matches(pattern: str, subject: str) -> bool:

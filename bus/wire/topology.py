@@ -65,7 +65,7 @@ STREAMS: Final = (
     Stream(StreamName.WEIGHTS, ("w.>",), write_once=True, share_of_disk=0.55, copies=False),
     Stream(StreamName.TELEMETRY, ("tel.>",), max_age_s=3 * DAY_S, copies=False),
     Stream(StreamName.LEASES, ("lease.>",), last_only=True, in_memory=True, max_age_s=DAY_S, copies=False),
-    Stream(StreamName.DEADLETTERS, ("dead.>",), synced=True, max_age_s=30 * DAY_S),
+    Stream(StreamName.DEADLETTERS, ("dead.>",), write_once=True, synced=True, max_age_s=30 * DAY_S),
 )
 
 

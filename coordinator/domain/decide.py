@@ -1,0 +1,187 @@
+"""What must be said next about an experiment: at most one event."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from bus.events import Event
+from bus.events.base import PrincipalId
+from bus.events.cycles import (
+    Contribution,
+    Cycle,
+    CycleAbandoned,
+    CycleClosed,
+    CycleExpired,
+    CycleKind,
+    CycleOpened,
+    LeftOut,
+)
+from bus.events.experiments import (
+    ExperimentAborted,
+    ExperimentCompleted,
+    ExperimentFailed,
+    ExperimentPaused,
+    ExperimentResumed,
+    ExperimentStarted,
+    ExperimentStopped,
+    Failure,
+)
+from coordinator.domain.schedule import schedule
+from coordinator.domain.state import Experiment, Failed, Fleet, OpenCycle, Phase, Wish
+
+MAX_ATTEMPTS: Final = 3
+"""How often a cycle is run before the experiment fails for want of a quorum."""
+
+AGGREGATOR: Final = PrincipalId("aggregator")
+
+
+def decide(experiment: Experiment, fleet: Fleet, now: datetime) -> Event | None:
+    """The next event of the coordinator about ``experiment``, or ``None`` while there is nothing to decide."""
+    if experiment.phase.final or experiment.phase is Phase.SUBMITTED:
+        return None
+    if experiment.wish is Wish.ABORT:
+        return ExperimentAborted(experiment=experiment.id, reason=experiment.wish_reason)
+    if experiment.phase in {Phase.PAUSED, Phase.STOPPED}:
+        return _at_rest(experiment)
+    if experiment.cycle is not None:
+        return _in_cycle(experiment, experiment.cycle, now)
+    return _between_cycles(experiment, fleet, now)
+
+
+def blocked(experiment: Experiment, fleet: Fleet) -> str | None:
+    """Why no cycle opens although one is due; ``None`` if nothing is in the way."""
+    if experiment.held:
+        return "held by policy: " + "; ".join(experiment.held)
+    able = _able(experiment, fleet)
+    if len(able) < experiment.quorum:
+        missing = sorted(set(experiment.spec.recipients) - set(able))
+        return (
+            f"waiting for edges with dataset {experiment.spec.data.dataset!r}: {len(able)} of {experiment.quorum} "
+            f"are live; missing {', '.join(missing)}"
+        )
+    return None
+
+
+def _at_rest(experiment: Experiment) -> Event | None:
+    if experiment.wish is Wish.RESUME:
+        return ExperimentResumed(experiment=experiment.id, turn=experiment.turn + 1, reason=experiment.wish_reason)
+    if experiment.wish is Wish.STOP and experiment.phase is Phase.PAUSED:
+        return _stop(experiment)
+    return None
+
+
+def _in_cycle(experiment: Experiment, cycle: OpenCycle, now: datetime) -> Event | None:
+    if cycle.closed is not None:
+        return _after_closing(experiment, cycle, cycle.closed)
+    possible = len(cycle.usable) + len(cycle.awaited)
+    if possible < cycle.quorum:
+        return _abandon(experiment, cycle)
+    if not cycle.awaited:
+        return _close(experiment, cycle, revision=1)
+    if cycle.expired:
+        return (
+            _close(experiment, cycle, revision=1) if len(cycle.usable) >= cycle.quorum else _abandon(experiment, cycle)
+        )
+    if now >= cycle.deadline:
+        return CycleExpired(experiment=experiment.id, cycle=cycle.cycle)
+    return None
+
+
+def _after_closing(experiment: Experiment, cycle: OpenCycle, closed: CycleClosed) -> Event | None:
+    """Nothing while the aggregator works; another closing, or none, if it had to reject an update."""
+    if not any(c.edge in cycle.rejected for c in closed.included):
+        return None
+    if len(cycle.usable) >= cycle.quorum:
+        return _close(experiment, cycle, revision=closed.revision + 1)
+    return _abandon(experiment, cycle)
+
+
+def _close(experiment: Experiment, cycle: OpenCycle, revision: int) -> CycleClosed:
+    included = tuple(Contribution(edge=e, update=a.update, weight=a.examples) for e, a in cycle.usable.items())
+    return CycleClosed(
+        experiment=experiment.id,
+        cycle=cycle.cycle,
+        revision=revision,
+        included=included,
+        left_out=_left_out(cycle),
+        strategy=experiment.spec.strategy,
+        model=cycle.model,
+        recipients=_recipients(experiment, cycle.cycle),
+    )
+
+
+def _recipients(experiment: Experiment, cycle: Cycle) -> tuple[PrincipalId, ...]:
+    """Edges that may need the outcome next, the aggregator to prove it later, and the vendor if it is a model."""
+    models = cycle.kind in {CycleKind.INITIALISE, CycleKind.TRAIN}
+    vendor = (experiment.vendor,) if models else ()
+    return (*sorted(experiment.spec.recipients), AGGREGATOR, *vendor)
+
+
+def _left_out(cycle: OpenCycle) -> tuple[LeftOut, ...]:
+    usable = cycle.usable
+    return tuple(LeftOut(edge=e, failure=_why(cycle, e)) for e in sorted(cycle.cohort) if e not in usable)
+
+
+def _why(cycle: OpenCycle, edge: PrincipalId) -> Failure:
+    if edge in cycle.rejected:
+        return cycle.rejected[edge]
+    answer = cycle.answers.get(edge)
+    if isinstance(answer, Failed):
+        return answer.failure
+    return Failure(
+        category="infra", code="cycle.no_answer", message=f"{edge} did not answer before the deadline", edge=edge
+    )
+
+
+def _abandon(experiment: Experiment, cycle: OpenCycle) -> CycleAbandoned:
+    left_out = _left_out(cycle)
+    reason = f"{len(cycle.usable)} of {len(cycle.cohort)} updates are usable; the quorum is {cycle.quorum}"
+    return CycleAbandoned(experiment=experiment.id, cycle=cycle.cycle, reason=reason, left_out=left_out)
+
+
+def _between_cycles(experiment: Experiment, fleet: Fleet, now: datetime) -> Event | None:
+    if experiment.abandoned is not None and experiment.attempts >= MAX_ATTEMPTS:
+        return ExperimentFailed(experiment=experiment.id, failure=experiment.abandoned)
+    steps = schedule(experiment.spec.cycles)
+    if experiment.step == len(steps):
+        assert experiment.model is not None
+        return ExperimentCompleted(experiment=experiment.id, model=experiment.model, scores=experiment.scores)
+    if experiment.wish is Wish.STOP:
+        return _stop(experiment)
+    if experiment.wish is Wish.PAUSE:
+        return ExperimentPaused(experiment=experiment.id, turn=experiment.turn + 1, reason=experiment.wish_reason)
+    if blocked(experiment, fleet) is not None:
+        return None
+    able = _able(experiment, fleet)
+    if experiment.phase is Phase.QUEUED and experiment.step == 0:
+        return ExperimentStarted(experiment=experiment.id, edges=able)
+    return _open(experiment, steps[experiment.step], able, now)
+
+
+def _open(experiment: Experiment, step: Cycle, able: tuple[PrincipalId, ...], now: datetime) -> CycleOpened:
+    cycle = step.model_copy(update={"attempt": experiment.attempts + 1})
+    cohort, quorum = able, experiment.quorum
+    if step.kind is CycleKind.INITIALISE:
+        # One edge builds the first model; another one when it is tried again.
+        cohort, quorum = (able[experiment.attempts % len(able)],), 1
+    return CycleOpened(
+        experiment=experiment.id,
+        cycle=cycle,
+        cohort=cohort,
+        quorum=quorum,
+        model=experiment.model,
+        deadline=now + timedelta(seconds=experiment.spec.deadline_s),
+    )
+
+
+def _able(experiment: Experiment, fleet: Fleet) -> tuple[PrincipalId, ...]:
+    """Live edges that hold the dataset and can open the model file."""
+    return tuple(e for e in fleet.live_holders(experiment.spec.data.dataset) if e in experiment.spec.recipients)
+
+
+def _stop(experiment: Experiment) -> ExperimentStopped:
+    model = experiment.model if experiment.step >= 2 else None
+    return ExperimentStopped(
+        experiment=experiment.id, turn=experiment.turn + 1, reason=experiment.wish_reason, model=model
+    )

@@ -1,0 +1,280 @@
+"""Folding records into states."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, Final, TypeVar
+
+from bus.events import Body
+from bus.events.cycles import (
+    CycleAbandoned,
+    CycleClosed,
+    CycleExpired,
+    CycleOpened,
+    ModelAveraged,
+    ModelEvaluated,
+    ModelFailed,
+    UpdateFailed,
+    UpdateRejected,
+    UpdateSealed,
+)
+from bus.events.datasets import DatasetRegistered
+from bus.events.experiments import (
+    AbortRequested,
+    ExperimentAborted,
+    ExperimentAdmitted,
+    ExperimentCompleted,
+    ExperimentFailed,
+    ExperimentPaused,
+    ExperimentRefused,
+    ExperimentResumed,
+    ExperimentStarted,
+    ExperimentStopped,
+    ExperimentSubmitted,
+    Failure,
+    PauseRequested,
+    Request,
+    ResumeRequested,
+    StopRequested,
+)
+from bus.events.governance import ExperimentHeld, ExperimentReleased
+from bus.events.principals import EdgeAppeared, EdgeLapsed
+from bus.wire.record import Record
+from coordinator.domain.state import Experiment, Failed, Fleet, OpenCycle, Phase, Presence, Sealed, Wish
+
+MAX_TRIALS: Final = 3
+"""How often one edge may try its part of one cycle."""
+
+ACTOR: Final = "coordinator"
+
+
+def evolve(experiment: Experiment | None, record: Record, fleet: Fleet) -> Experiment | None:
+    """``experiment`` after ``record``, which is about it. What is not its owner's business changes nothing."""
+    if experiment is None:
+        return _submitted(record, record.body) if isinstance(record.body, ExperimentSubmitted) else None
+    if record.owner != experiment.owner:
+        return experiment
+    handler = _HANDLERS.get(type(record.body))
+    changed = handler(experiment, record, fleet) if handler else experiment
+    return replace(changed, strand=record.sequence) if record.actor == ACTOR else changed
+
+
+def _submitted(record: Record, body: ExperimentSubmitted) -> Experiment:
+    return Experiment(id=body.experiment, owner=record.owner, vendor=record.actor, spec=body)
+
+
+def evolve_fleet(fleet: Fleet, record: Record) -> Fleet:
+    """``fleet`` after an edge appeared, lapsed or registered data."""
+    body = record.body
+    if isinstance(body, EdgeAppeared | EdgeLapsed):
+        presence = Presence(isinstance(body, EdgeAppeared), body.turn, record.sequence)
+        return replace(fleet, presences={**fleet.presences, body.edge: presence})
+    assert isinstance(body, DatasetRegistered)
+    if body.edge != record.actor:
+        return fleet
+    holders = {**fleet.datasets.get(body.dataset, {}), body.edge: body}
+    return replace(fleet, datasets={**fleet.datasets, body.dataset: holders})
+
+
+B = TypeVar("B", bound=Body)
+Handler = Callable[[Experiment, Record, Fleet], Experiment]
+_HANDLERS: Final[dict[type[Body], Handler]] = {}
+
+
+def _on(*kinds: type[Body]) -> Callable[[Handler], Handler]:
+    def register(handler: Handler) -> Handler:
+        _HANDLERS.update(dict.fromkeys(kinds, handler))
+        return handler
+
+    return register
+
+
+def _body(record: Record, kind: type[B]) -> B:
+    assert isinstance(record.body, kind)
+    return record.body
+
+
+@_on(ExperimentAdmitted)
+def _admitted(experiment: Experiment, _record: Record, _fleet: Fleet) -> Experiment:
+    return replace(experiment, phase=Phase.QUEUED) if experiment.phase is Phase.SUBMITTED else experiment
+
+
+@_on(ExperimentStarted)
+def _started(experiment: Experiment, _record: Record, _fleet: Fleet) -> Experiment:
+    return replace(experiment, phase=Phase.RUNNING)
+
+
+_WISHES: Final[dict[type[Request], Wish]] = {
+    PauseRequested: Wish.PAUSE,
+    ResumeRequested: Wish.RESUME,
+    StopRequested: Wish.STOP,
+    AbortRequested: Wish.ABORT,
+}
+
+
+@_on(*_WISHES)
+def _wished(experiment: Experiment, record: Record, _fleet: Fleet) -> Experiment:
+    body = _body(record, Request)
+    if experiment.phase.final or experiment.wish is Wish.ABORT:
+        return experiment
+    wish = _WISHES[type(body)]
+    resting = experiment.phase in {Phase.PAUSED, Phase.STOPPED}
+    if wish is Wish.RESUME and not resting:
+        return replace(experiment, wish=None, wish_reason="")
+    return replace(experiment, wish=wish, wish_reason=body.reason)
+
+
+@_on(ExperimentHeld, ExperimentReleased)
+def _held(experiment: Experiment, record: Record, _fleet: Fleet) -> Experiment:
+    body = record.body
+    return replace(experiment, held=body.reasons if isinstance(body, ExperimentHeld) else ())
+
+
+@_on(ExperimentPaused)
+def _paused(experiment: Experiment, record: Record, _fleet: Fleet) -> Experiment:
+    return replace(experiment, phase=Phase.PAUSED, wish=None, turn=_body(record, ExperimentPaused).turn)
+
+
+@_on(ExperimentStopped)
+def _stopped(experiment: Experiment, record: Record, _fleet: Fleet) -> Experiment:
+    turn = _body(record, ExperimentStopped).turn
+    return replace(experiment, phase=Phase.STOPPED, wish=None, turn=turn, cycle=None, ended_at=record.envelope.time)
+
+
+@_on(ExperimentResumed)
+def _resumed(experiment: Experiment, record: Record, _fleet: Fleet) -> Experiment:
+    phase = Phase.QUEUED if experiment.step == 0 else Phase.RUNNING
+    turn = _body(record, ExperimentResumed).turn
+    return replace(experiment, phase=phase, wish=None, turn=turn, ended_at=None)
+
+
+_ENDS: Final[dict[type[Body], Phase]] = {
+    ExperimentRefused: Phase.REFUSED,
+    ExperimentAborted: Phase.ABORTED,
+    ExperimentFailed: Phase.FAILED,
+    ExperimentCompleted: Phase.COMPLETED,
+}
+
+
+@_on(*_ENDS)
+def _ended(experiment: Experiment, record: Record, _fleet: Fleet) -> Experiment:
+    phase = _ENDS[type(record.body)]
+    return replace(experiment, phase=phase, wish=None, ended_at=record.envelope.time)
+
+
+@_on(CycleOpened)
+def _opened(experiment: Experiment, record: Record, _fleet: Fleet) -> Experiment:
+    body = _body(record, CycleOpened)
+    cycle = OpenCycle(body.cycle, record.id, body.cohort, body.quorum, body.deadline, body.model)
+    return replace(experiment, phase=Phase.RUNNING, cycle=cycle)
+
+
+def _current(experiment: Experiment, body: Any) -> OpenCycle | None:  # noqa: ANN401 - any body with a cycle
+    """The cycle under way, if ``body`` is about it: what is late or about another attempt does not count."""
+    cycle = experiment.cycle
+    return cycle if cycle is not None and cycle.cycle == body.cycle and not experiment.phase.final else None
+
+
+@_on(UpdateSealed)
+def _sealed(experiment: Experiment, record: Record, fleet: Fleet) -> Experiment:
+    body = _body(record, UpdateSealed)
+    cycle = _current(experiment, body)
+    if cycle is None or cycle.closed or record.actor not in cycle.awaited:
+        return experiment
+    held = fleet.datasets.get(experiment.spec.data.dataset, {}).get(record.actor)
+    rows = max((split.rows for split in held.splits.values()), default=0) if held else 0
+    answer: Sealed | Failed = Sealed(record.id, body.examples)
+    if not 0 < body.examples <= rows:
+        answer = Failed(_impossible_count(body.examples, rows, record), MAX_TRIALS, final=True)
+    return replace(experiment, cycle=replace(cycle, answers={**cycle.answers, record.actor: answer}))
+
+
+def _impossible_count(examples: int, rows: int, record: Record) -> Failure:
+    return Failure(
+        category="egress",
+        code="update.examples",
+        message=f"{record.actor} declares {examples} examples; its registered dataset has {rows} rows",
+        edge=record.actor,
+    )
+
+
+@_on(UpdateFailed)
+def _update_failed(experiment: Experiment, record: Record, _fleet: Fleet) -> Experiment:
+    body = _body(record, UpdateFailed)
+    cycle = _current(experiment, body)
+    if cycle is None or cycle.closed or record.actor not in cycle.awaited:
+        return experiment
+    answer = Failed(body.failure, body.trial, final=not body.retryable or body.trial >= MAX_TRIALS)
+    return replace(experiment, cycle=replace(cycle, answers={**cycle.answers, record.actor: answer}))
+
+
+@_on(UpdateRejected)
+def _rejected(experiment: Experiment, record: Record, _fleet: Fleet) -> Experiment:
+    body = _body(record, UpdateRejected)
+    cycle = _current(experiment, body)
+    if cycle is None:
+        return experiment
+    return replace(experiment, cycle=replace(cycle, rejected={**cycle.rejected, body.edge: body.failure}))
+
+
+@_on(CycleExpired)
+def _expired(experiment: Experiment, record: Record, _fleet: Fleet) -> Experiment:
+    cycle = _current(experiment, _body(record, CycleExpired))
+    return replace(experiment, cycle=replace(cycle, expired=True)) if cycle else experiment
+
+
+@_on(CycleClosed)
+def _closed(experiment: Experiment, record: Record, _fleet: Fleet) -> Experiment:
+    body = _body(record, CycleClosed)
+    cycle = _current(experiment, body)
+    if cycle is None:
+        return experiment
+    return replace(experiment, phase=Phase.AVERAGING, cycle=replace(cycle, closed=body))
+
+
+@_on(CycleAbandoned)
+def _abandoned(experiment: Experiment, record: Record, _fleet: Fleet) -> Experiment:
+    body = _body(record, CycleAbandoned)
+    cycle = _current(experiment, body)
+    if cycle is None:
+        return experiment
+    reason = Failure(category="infra", code="cycle.quorum", message=body.reason)
+    final = [a.failure for a in cycle.answers.values() if isinstance(a, Failed) and a.final]
+    hopeless = len(cycle.cohort) - len(final) - len(cycle.rejected) < cycle.quorum and bool(final)
+    attempts = MAX_TRIALS if hopeless else experiment.attempts + 1
+    return replace(
+        experiment,
+        phase=Phase.RUNNING,
+        cycle=None,
+        attempts=attempts,
+        abandoned=final[0] if hopeless else reason,
+    )
+
+
+@_on(ModelAveraged, ModelEvaluated)
+def _averaged(experiment: Experiment, record: Record, _fleet: Fleet) -> Experiment:
+    body = record.body
+    assert isinstance(body, ModelAveraged | ModelEvaluated)
+    cycle = _current(experiment, body)
+    if cycle is None or cycle.closed is None or cycle.closed.revision != body.revision:
+        return experiment
+    model = body.model if isinstance(body, ModelAveraged) else experiment.model
+    return replace(
+        experiment,
+        phase=Phase.RUNNING,
+        cycle=None,
+        step=experiment.step + 1,
+        attempts=0,
+        abandoned=None,
+        model=model,
+        scores=body.scores or experiment.scores,
+    )
+
+
+@_on(ModelFailed)
+def _model_failed(experiment: Experiment, record: Record, _fleet: Fleet) -> Experiment:
+    body = _body(record, ModelFailed)
+    if _current(experiment, body) is None:
+        return experiment
+    return replace(experiment, cycle=None, attempts=MAX_TRIALS, abandoned=body.failure, phase=Phase.RUNNING)

@@ -1,0 +1,52 @@
+"""Who counts as live.
+
+An edge has lapsed when it stayed silent while the coordinator's own lease was renewed several times. Counting
+the coordinator's renewals instead of seconds makes an outage of the broker, or of the coordinator, silence
+nobody: while it lasts, nothing is counted.
+"""
+
+from __future__ import annotations
+
+import math
+
+from bus.events.base import PrincipalId
+from bus.events.principals import EdgeAppeared, EdgeLapsed
+from coordinator.domain.state import Fleet
+
+RENEWALS_PER_LEASE = 3
+"""A lease is renewed this often before it would run out."""
+
+
+class Watch:
+    """Counts, per edge, the coordinator's own renewals since the edge's last sign of life.
+
+    Args:
+        own_lease_s: The coordinator's own lease time.
+    """
+
+    def __init__(self, own_lease_s: float) -> None:
+        self._beat_s = own_lease_s / RENEWALS_PER_LEASE
+        self._silence: dict[PrincipalId, int] = {}
+        self._allowed: dict[PrincipalId, int] = {}
+
+    def heard(self, edge: PrincipalId, valid_s: float) -> None:
+        """An edge renewed a lease that is valid for ``valid_s``."""
+        self._silence[edge] = 0
+        self._allowed[edge] = math.ceil(valid_s / self._beat_s) + 1
+
+    def beat(self, fleet: Fleet) -> None:
+        """The coordinator's own lease was renewed."""
+        for edge, presence in fleet.presences.items():
+            if presence.live:
+                self._silence[edge] = self._silence.get(edge, 0) + 1
+
+    def decide(self, fleet: Fleet) -> list[EdgeAppeared | EdgeLapsed]:
+        """Edges that are to be noted as live or as lapsed."""
+        noted: list[EdgeAppeared | EdgeLapsed] = []
+        for edge, silence in sorted(self._silence.items()):
+            presence = fleet.presence(edge)
+            if silence == 0 and not presence.live:
+                noted.append(EdgeAppeared(edge=edge, turn=presence.turn + 1))
+            elif presence.live and silence > self._allowed.get(edge, RENEWALS_PER_LEASE + 1):
+                noted.append(EdgeLapsed(edge=edge, turn=presence.turn + 1))
+        return noted

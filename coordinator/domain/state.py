@@ -1,0 +1,184 @@
+"""What the coordinator knows: experiments and the fleet of edges. Frozen; grows by ``evolve`` only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from bus.events.base import DatasetId, ExperimentId, MessageId, OwnerId, PrincipalId
+from bus.events.cycles import Cycle, CycleClosed
+from bus.events.datasets import DatasetRegistered
+from bus.events.experiments import ExperimentSubmitted, Failure
+from bus.events.weights import FederatedScore, SealedObject
+
+
+class Phase(StrEnum):
+    """Where an experiment stands."""
+
+    SUBMITTED = "submitted"
+    REFUSED = "refused"
+    QUEUED = "queued"
+    RUNNING = "running"
+    AVERAGING = "averaging"
+    PAUSED = "paused"
+    STOPPED = "stopped"
+    ABORTED = "aborted"
+    FAILED = "failed"
+    COMPLETED = "completed"
+
+    @property
+    def final(self) -> bool:
+        """Whether nothing can change it any more."""
+        return self in {Phase.REFUSED, Phase.ABORTED, Phase.FAILED, Phase.COMPLETED}
+
+
+class Wish(StrEnum):
+    """What was asked for and is not done yet."""
+
+    PAUSE = "pause"
+    RESUME = "resume"
+    STOP = "stop"
+    ABORT = "abort"
+
+
+@dataclass(frozen=True)
+class Sealed:
+    """An edge's usable answer."""
+
+    update: MessageId
+    examples: int
+
+
+@dataclass(frozen=True)
+class Failed:
+    """An edge's answer that it could not; ``trials`` counts its tries, ``final`` rules out another."""
+
+    failure: Failure
+    trials: int
+    final: bool
+
+
+Answer = Sealed | Failed
+
+
+@dataclass(frozen=True)
+class OpenCycle:
+    """A cycle under way.
+
+    Attributes:
+        cycle: Which.
+        opened: Id of the event that opened it.
+        cohort: Edges that take part.
+        quorum: Least number of usable updates.
+        deadline: When it expires.
+        model: What the workers start from.
+        answers: What the edges said so far.
+        expired: Whether the deadline was noted in the log.
+        closed: The last closing; ``None`` while answers are awaited.
+        rejected: Edges whose updates the aggregator could not use, with the reason.
+    """
+
+    cycle: Cycle
+    opened: MessageId
+    cohort: tuple[PrincipalId, ...]
+    quorum: int
+    deadline: datetime
+    model: SealedObject | None
+    answers: Mapping[PrincipalId, Answer] = field(default_factory=dict)
+    expired: bool = False
+    closed: CycleClosed | None = None
+    rejected: Mapping[PrincipalId, Failure] = field(default_factory=dict)
+
+    @property
+    def usable(self) -> dict[PrincipalId, Sealed]:
+        """Updates that can count, by edge in alphabetical order."""
+        return {
+            edge: answer
+            for edge, answer in sorted(self.answers.items())
+            if isinstance(answer, Sealed) and edge not in self.rejected
+        }
+
+    @property
+    def awaited(self) -> tuple[PrincipalId, ...]:
+        """Edges that may still answer."""
+        return tuple(edge for edge in self.cohort if not self._settled(edge))
+
+    def _settled(self, edge: PrincipalId) -> bool:
+        answer = self.answers.get(edge)
+        return isinstance(answer, Sealed) or (isinstance(answer, Failed) and answer.final)
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One experiment.
+
+    Attributes:
+        id: Its id.
+        owner: The vendor whose business it is.
+        vendor: The principal that submitted it.
+        spec: What was submitted.
+        phase: Where it stands.
+        step: Index of the next cycle in its schedule.
+        attempts: How often the cycle of that step was abandoned.
+        cycle: The cycle under way.
+        abandoned: Why the last attempt was abandoned; ``None`` once a cycle succeeded.
+        model: The newest outcome: summed statistics, then the global model.
+        scores: Of the newest outcome.
+        wish: What was asked for and is not done yet.
+        wish_reason: Why.
+        held: Reasons of the policy engine; no cycle opens while there are any.
+        turn: Counts the coordinator's pauses, resumptions and stops.
+        strand: Sequence of the coordinator's last words about it: the guard of the next.
+        ended_at: When it reached its last phase.
+    """
+
+    id: ExperimentId
+    owner: OwnerId
+    vendor: PrincipalId
+    spec: ExperimentSubmitted
+    phase: Phase = Phase.SUBMITTED
+    step: int = 0
+    attempts: int = 0
+    cycle: OpenCycle | None = None
+    abandoned: Failure | None = None
+    model: SealedObject | None = None
+    scores: tuple[FederatedScore, ...] = ()
+    wish: Wish | None = None
+    wish_reason: str = ""
+    held: tuple[str, ...] = ()
+    turn: int = 0
+    strand: int = 0
+    ended_at: datetime | None = None
+
+    @property
+    def quorum(self) -> int:
+        """Least number of edges that a cycle needs."""
+        return self.spec.quorum or len(self.spec.recipients)
+
+
+@dataclass(frozen=True)
+class Presence:
+    """Whether an edge counts as live; ``turn`` counts appearances and lapses, ``strand`` guards the next word."""
+
+    live: bool = False
+    turn: int = 0
+    strand: int = 0
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """The edges and what data they hold."""
+
+    presences: Mapping[PrincipalId, Presence] = field(default_factory=dict)
+    datasets: Mapping[DatasetId, Mapping[PrincipalId, DatasetRegistered]] = field(default_factory=dict)
+
+    def live_holders(self, dataset: DatasetId) -> tuple[PrincipalId, ...]:
+        """Live edges that hold ``dataset``, by name."""
+        holders = self.datasets.get(dataset, {})
+        return tuple(edge for edge in sorted(holders) if self.presence(edge).live)
+
+    def presence(self, edge: PrincipalId) -> Presence:
+        """What is known of an edge; absent if it never appeared."""
+        return self.presences.get(edge, Presence())

@@ -1,0 +1,102 @@
+"""The coordinator as a process: its world, the leases it watches, the deadlines it keeps, the commands it gives."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from bus.events import Role
+from bus.events.base import FEDERATION
+from bus.events.principals import LeaseRenewed
+from bus.runtime.aio import until
+from bus.runtime.deciding import Decider
+from bus.runtime.listening import ignore, verified
+from bus.runtime.service import Context, Task
+from bus.runtime.settings import ServiceSettings
+from bus.wire import subjects
+from bus.wire.decision import Decision
+from bus.wire.record import Record
+from bus.wire.topology import StreamName
+from coordinator.domain.leases import Watch
+from coordinator.domain.orders import orders
+from coordinator.domain.world import World
+
+
+class CoordinatorSettings(ServiceSettings):
+    """Settings of the coordinator: those that every service has."""
+
+
+async def build(context: Context[CoordinatorSettings]) -> Mapping[str, Task]:
+    """Bring the world up to date with the log; returns the root tasks."""
+    coordinator = Coordinator(context)
+    await coordinator.decider.catch_up()
+    return {
+        "events": coordinator.decider.follow,
+        "leases": coordinator.follow_leases,
+        "deadlines": coordinator.keep_deadlines,
+    }
+
+
+class Coordinator:
+    """The coordinator's world and what it does about it."""
+
+    def __init__(self, context: Context[CoordinatorSettings]) -> None:
+        self._context = context
+        self._watch = Watch(context.settings.lease_s)
+        self._ordered: set[str] = set()
+        self._looked = asyncio.Event()
+        self.world = World()
+        self.decider = Decider(context, self.world, self._order)
+
+    async def follow_leases(self) -> None:
+        """Note which edges appear and lapse."""
+        context = self._context
+        signs = verified(
+            context.broker, context.directory, "lease.>", reject=ignore, stream=StreamName.LEASES, follow=True
+        )
+        async for record in until(context.stop, signs):
+            body = record.body
+            if not isinstance(body, LeaseRenewed) or self._stale(record, body):
+                continue
+            if body.holder == context.voice.identity.principal:
+                self._watch.beat(self.world.fleet)
+            elif context.directory[body.holder].role is Role.EDGE:
+                self._watch.heard(body.holder, body.valid_s)
+            for event in self._watch.decide(self.world.fleet):
+                strand = self.world.fleet.presence(event.edge).strand
+                await self.decider.say(Decision(event, FEDERATION, strand), cause=None)
+
+    async def keep_deadlines(self) -> None:
+        """Decide when a deadline passes."""
+        while not self._context.stop.is_set():
+            self._looked.clear()
+            now = self._context.clock.now()
+            deadlines = {e.id: e.cycle.deadline for e in self.world.awaiting() if e.cycle is not None}
+            await self.decider.advance([key for key, at in deadlines.items() if at <= now], cause=None)
+            await self._sleep(now, [at for at in deadlines.values() if at > now])
+
+    async def _order(self, entity_id: str, cause: Record | None) -> None:
+        """Give the commands that follow from an experiment's state; each is written once."""
+        experiment = self.world.experiments[entity_id]
+        for command in orders(experiment, self._context.clock.now()):
+            subject = subjects.of(command, owner=experiment.owner, actor=self._context.voice.identity.principal)
+            if subject not in self._ordered:
+                await self._context.voice.order(command, cause=cause)
+                self._ordered.add(subject)
+        if cause is not None:
+            self._looked.set()
+
+    def _stale(self, record: Record, lease: LeaseRenewed) -> bool:
+        """Leases left over from before this process started do not count once they have run out."""
+        return self._context.clock.now() - record.stored_at > timedelta(seconds=lease.valid_s)
+
+    async def _sleep(self, now: datetime, upcoming: list[datetime]) -> None:
+        """Until the next deadline, the next change, or the end."""
+        wait_s = (min(upcoming) - now).total_seconds() if upcoming else None
+        waits = {asyncio.ensure_future(event.wait()) for event in (self._looked, self._context.stop)}
+        try:
+            await asyncio.wait(waits, timeout=wait_s, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()

@@ -1,0 +1,121 @@
+"""Everything that the policy engine knows: the rules, and how every experiment stands under them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final
+
+from bus.events import Event
+from bus.events.base import OwnerId
+from bus.events.experiments import (
+    ExperimentAborted,
+    ExperimentAdmitted,
+    ExperimentCompleted,
+    ExperimentFailed,
+    ExperimentRefused,
+    ExperimentSubmitted,
+)
+from bus.events.governance import ExperimentHeld, ExperimentReleased, Hold
+from bus.wire.decision import Decision
+from bus.wire.record import Record
+from policy_engine.domain.admission import admit
+from policy_engine.domain.rules import Rules, evolve
+
+ACTOR: Final = "policy_engine"
+_ENDS: Final = (ExperimentRefused, ExperimentAborted, ExperimentFailed, ExperimentCompleted)
+
+
+@dataclass(frozen=True)
+class Case:
+    """One experiment before the policy engine.
+
+    Attributes:
+        owner: Whose it is.
+        asked: What was submitted.
+        rules: What held when it was submitted: an answer does not depend on when it is given.
+        answered: Whether it was admitted or refused.
+        over: Whether it has ended.
+        held: Whether it may not open cycles now.
+        turn: Counts holds and releases.
+        strand: Sequence of the policy engine's last words about it.
+    """
+
+    owner: OwnerId
+    asked: ExperimentSubmitted
+    rules: Rules
+    answered: bool = False
+    over: bool = False
+    held: bool = False
+    turn: int = 0
+    strand: int = 0
+
+
+class World:
+    """Rules and cases, folded up to ``position`` of the event stream."""
+
+    def __init__(self) -> None:
+        self.rules = Rules()
+        self.cases: dict[str, Case] = {}
+        self.position = 0
+
+    def fold(self, record: Record) -> Iterable[str]:
+        """Take in ``record``; returns the experiments about which there may be something to decide."""
+        self.position = record.sequence
+        body = record.body
+        if not isinstance(body, Event):
+            return []
+        rules = evolve(self.rules, body)
+        if rules is not self.rules:
+            self.rules = rules
+            return self.open()
+        identity: str | None = getattr(body, "experiment", None)
+        if identity is None:
+            return []
+        if isinstance(body, ExperimentSubmitted):
+            self.cases.setdefault(identity, Case(record.owner, body, self.rules))
+        case = self.cases.get(identity)
+        if case is None or case.owner != record.owner:
+            return []
+        self.cases[identity] = _evolve(case, record)
+        return [identity]
+
+    def open(self) -> list[str]:
+        """Experiments that are not over."""
+        return [identity for identity, case in self.cases.items() if not case.over]
+
+    def decide(self, entity_id: str, now: datetime) -> Decision | None:
+        """Admit or refuse what was submitted; hold or release what runs."""
+        case = self.cases[entity_id]
+        if case.over:
+            return None
+        event: Event | None = None
+        if not case.answered:
+            event = admit(case.rules, case.owner, case.asked)
+        elif self.rules.paused is not None and not case.held:
+            event = ExperimentHeld(
+                experiment=case.asked.experiment,
+                turn=case.turn + 1,
+                reasons=(f"the federation is paused: {self.rules.paused}",),
+                rules=self.rules.digest,
+            )
+        elif self.rules.paused is None and case.held:
+            event = ExperimentReleased(
+                experiment=case.asked.experiment,
+                turn=case.turn + 1,
+                reasons=("the federation is no longer paused",),
+                rules=self.rules.digest,
+            )
+        return None if event is None else Decision(event, case.owner, case.strand)
+
+
+def _evolve(case: Case, record: Record) -> Case:
+    body = record.body
+    if isinstance(body, ExperimentAdmitted):
+        case = replace(case, answered=True)
+    elif isinstance(body, Hold):
+        case = replace(case, held=isinstance(body, ExperimentHeld), turn=body.turn)
+    elif isinstance(body, _ENDS):
+        case = replace(case, answered=True, over=True)
+    return replace(case, strand=record.sequence) if record.actor == ACTOR else case
