@@ -109,8 +109,6 @@ class UpdateSealed(Event):
     command: MessageId
     weights: SealedObject | None
     """``None`` for an evaluation."""
-    layout: Digest | None = None
-    """Of the safetensors header: equal for all updates that can be combined."""
     examples: int
     """Rows trained on; the update's weight in a mean."""
     scores: tuple[Score, ...] = ()

@@ -16,6 +16,8 @@ class SealedObject(Payload):
     """Of the plaintext."""
     chunk_bytes: int
     """Plaintext bytes per chunk; the last one may be shorter."""
+    layout: Digest | None = None
+    """Of the safetensors header, for weights: equal for all bodies that can be combined chunk by chunk."""
 
     @property
     def chunks(self) -> int:

@@ -37,6 +37,9 @@ class DType(StrEnum):
     I32 = "I32"
     I16 = "I16"
     I8 = "I8"
+    U64 = "U64"
+    U32 = "U32"
+    U16 = "U16"
     U8 = "U8"
     BOOL = "BOOL"
 
@@ -49,11 +52,14 @@ class DType(StrEnum):
 _ITEM_BYTES: Final[Mapping[DType, int]] = {
     DType.F64: 8,
     DType.I64: 8,
+    DType.U64: 8,
     DType.F32: 4,
     DType.I32: 4,
+    DType.U32: 4,
     DType.F16: 2,
     DType.BF16: 2,
     DType.I16: 2,
+    DType.U16: 2,
     DType.I8: 1,
     DType.U8: 1,
     DType.BOOL: 1,

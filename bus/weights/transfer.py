@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections import deque
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -57,7 +57,9 @@ class Upload:
         while len(self._under_way) >= WINDOW:
             await self._under_way.popleft()
 
-    async def finish(self, key: bytes, recipients: Mapping[str, MLKEM768X25519PublicKey]) -> SealedObject:
+    async def finish(
+        self, key: bytes, recipients: Mapping[str, MLKEM768X25519PublicKey], layout: Digest | None = None
+    ) -> SealedObject:
         """Wait for all chunks, store the wrapped keys, and return the reference.
 
         Raises:
@@ -67,7 +69,13 @@ class Upload:
             await self._under_way.popleft()
         await share_key(self._blobs, key, self._address, recipients)
         digest = Digest(f"sha256:{self._digest.hexdigest()}")
-        return SealedObject(address=self._address, digest=digest, size_bytes=self._size, chunk_bytes=CHUNK_BYTES)
+        return SealedObject(
+            address=self._address,
+            digest=digest,
+            size_bytes=self._size,
+            chunk_bytes=CHUNK_BYTES,
+            layout=layout,
+        )
 
     async def abandon(self) -> None:
         """Stop what is under way."""
@@ -87,7 +95,13 @@ async def share_key(
 
 
 async def upload_file(
-    blobs: BlobStore, path: Path, address: str, identity: Identity, recipients: Mapping[str, MLKEM768X25519PublicKey]
+    blobs: BlobStore,
+    path: Path,
+    address: str,
+    identity: Identity,
+    recipients: Mapping[str, MLKEM768X25519PublicKey],
+    *,
+    layout: Digest | None = None,
 ) -> SealedObject:
     """Seal the file at ``path`` for ``recipients`` and store it. Doing so again stores the same bytes.
 
@@ -100,7 +114,7 @@ async def upload_file(
     try:
         for chunk in read_chunks(path):
             await upload.send(chunk)
-        return await upload.finish(key, recipients)
+        return await upload.finish(key, recipients, layout)
     finally:
         await upload.abandon()
 
@@ -121,8 +135,10 @@ async def fetch_key(blobs: BlobStore, sealed: SealedObject, identity: Identity) 
     return sealing.unwrap_key(wrapped, identity.principal, identity.sealing, sealed.address)
 
 
-async def download(blobs: BlobStore, sealed: SealedObject, identity: Identity) -> AsyncIterator[bytes]:
-    """The plaintext of ``sealed``, chunk by chunk, in order.
+async def download(
+    blobs: BlobStore, sealed: SealedObject, identity: Identity, *, window: int = WINDOW
+) -> AsyncGenerator[bytes, None]:
+    """The plaintext of ``sealed``, chunk by chunk, in order, with ``window`` chunks asked for ahead.
 
     Raises:
         NotFound: Not sealed for this principal, or chunks are gone.
@@ -130,7 +146,7 @@ async def download(blobs: BlobStore, sealed: SealedObject, identity: Identity) -
     """
     seal = Seal.of(await fetch_key(blobs, sealed, identity), sealed)
     digest = hashlib.sha256()
-    async for index, data in _chunks(blobs, sealed):
+    async for index, data in _chunks(blobs, sealed, window):
         plaintext = seal.open(index, data)
         digest.update(plaintext)
         yield plaintext
@@ -155,12 +171,12 @@ async def download_file(blobs: BlobStore, sealed: SealedObject, identity: Identi
         temporary.unlink(missing_ok=True)
 
 
-async def _chunks(blobs: BlobStore, sealed: SealedObject) -> AsyncIterator[tuple[int, bytes]]:
+async def _chunks(blobs: BlobStore, sealed: SealedObject, window: int) -> AsyncIterator[tuple[int, bytes]]:
     under_way: deque[asyncio.Task[bytes]] = deque()
     asked = 0
     try:
         for index in range(sealed.chunks):
-            while asked < sealed.chunks and len(under_way) < WINDOW:
+            while asked < sealed.chunks and len(under_way) < window:
                 under_way.append(asyncio.create_task(blobs.get(subjects.chunk(sealed.address, asked))))
                 asked += 1
             yield index, await under_way.popleft()

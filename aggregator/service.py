@@ -1,0 +1,133 @@
+"""The aggregator as a process: for every closed cycle, the outcome, said once.
+
+It keeps nothing of its own. A closing is handled from the log and the blob store alone, and the same closing
+always leads to the same bytes, so it can be killed at any point and handle it again.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+
+from aggregator.averaging import Averaging
+from aggregator.domain.scores import combine
+from bus.errors import Integrity
+from bus.events import Event
+from bus.events.base import OwnerId, PrincipalId
+from bus.events.cycles import (
+    CycleClosed,
+    CycleKind,
+    ModelAveraged,
+    ModelEvaluated,
+    ModelFailed,
+    UpdateRejected,
+    UpdateSealed,
+)
+from bus.events.experiments import Failure
+from bus.ports import Log
+from bus.runtime.listening import Work, learn_principals
+from bus.runtime.service import Context, Task
+from bus.runtime.settings import ServiceSettings
+from bus.weights.lockstep import BodyFailed
+from bus.wire import topology
+from bus.wire.record import Record
+from bus.wire.topology import StreamName
+
+_log = logging.getLogger(__name__)
+
+
+class AggregatorSettings(ServiceSettings):
+    """Settings of the aggregator: those that every service has."""
+
+
+async def build(context: Context[AggregatorSettings]) -> Mapping[str, Task]:
+    """Get to know the principals; returns the root tasks."""
+    directory = await learn_principals(context.broker, context.anchor)
+    aggregator = Aggregator(context, Averaging(context.broker.blobs(), context.voice.identity, directory))
+    work = Work(context.broker, topology.AGGREGATOR, directory, context.voice, aggregator.handle)
+    return {"closed cycles": lambda: work.run(context.stop)}
+
+
+class Aggregator:
+    """Handles closed cycles."""
+
+    def __init__(self, context: Context[AggregatorSettings], averaging: Averaging) -> None:
+        self._voice = context.voice
+        self._events: Log = context.broker.log(StreamName.EVENTS)
+        self._averaging = averaging
+
+    async def handle(self, record: Record) -> None:
+        """Say what comes of a closed cycle, unless it was said already."""
+        closed = record.body
+        assert isinstance(closed, CycleClosed)
+        if await self._answered(closed, record.owner):
+            return
+        try:
+            updates = await self._updates(closed, record.owner)
+            event: Event = await self._outcome(closed, record.owner, updates)
+        except BodyFailed as failed:
+            if failed.reason.retryable:
+                raise failed.reason from failed
+            event = _rejection(closed, failed)
+        await self._voice.say(event, owner=record.owner, cause=record)
+        _log.info("%s", event.TYPE, extra={"experiment": closed.experiment, "cycle": str(closed.cycle)})
+
+    async def _outcome(
+        self, closed: CycleClosed, owner: OwnerId, updates: Mapping[PrincipalId, UpdateSealed]
+    ) -> ModelAveraged | ModelEvaluated | ModelFailed:
+        scores = combine({edge: update.scores for edge, update in updates.items()})
+        about = {"experiment": closed.experiment, "cycle": closed.cycle, "revision": closed.revision}
+        if closed.cycle.kind is CycleKind.EVALUATE:
+            return ModelEvaluated(**about, scores=scores)
+        model = await self._averaging.average(closed, owner, updates)
+        if closed.cycle.kind is CycleKind.TRAIN and closed.model and model.digest == closed.model.digest:
+            failure = Failure(
+                category="model",
+                code="model.unchanged",
+                message="no update changed the model in this cycle: check the learning rate, and that it trains",
+            )
+            return ModelFailed(**about, failure=failure)
+        return ModelAveraged(
+            **about,
+            model=model,
+            contributors={edge: update.weights.digest for edge, update in updates.items() if update.weights},
+            weight=sum(contribution.weight for contribution in closed.included),
+            scores=scores,
+        )
+
+    async def _updates(self, closed: CycleClosed, owner: OwnerId) -> dict[PrincipalId, UpdateSealed]:
+        """The updates that count, by edge, in the order of the closing.
+
+        Raises:
+            BodyFailed: The log does not hold what the closing says.
+        """
+        updates = {}
+        for index, contribution in enumerate(closed.included):
+            subject = f"ev.{owner}.update.{closed.experiment}.{contribution.edge}.sealed.{closed.cycle}"
+            stored = await self._events.get(subject)
+            envelope = None if stored is None else self._averaging.directory.verify(stored.message)
+            if envelope is None or envelope.id != contribution.update or not isinstance(envelope.body, UpdateSealed):
+                raise BodyFailed(
+                    index, Integrity(f"the log holds no such update at {subject!r}", code="update.missing")
+                )
+            updates[contribution.edge] = envelope.body
+        return updates
+
+    async def _answered(self, closed: CycleClosed, owner: OwnerId) -> bool:
+        key = f"{closed.cycle}-{closed.revision}"
+        for kind in (ModelAveraged, ModelEvaluated, ModelFailed):
+            word = kind.TYPE.split(".")[1]
+            if await self._events.get(f"ev.{owner}.model.{closed.experiment}.{self._actor}.{word}.{key}"):
+                return True
+        return False
+
+    @property
+    def _actor(self) -> PrincipalId:
+        return self._voice.identity.principal
+
+
+def _rejection(closed: CycleClosed, failed: BodyFailed) -> Event:
+    edge = closed.included[failed.index].edge
+    _log.warning("update rejected: %s", failed, extra={"edge": edge, "code": failed.code})
+    failure = Failure(category="egress", code=failed.code, message=failed.message, edge=edge)
+    return UpdateRejected(experiment=closed.experiment, cycle=closed.cycle, edge=edge, failure=failure)
