@@ -154,7 +154,7 @@ def _between_cycles(experiment: Experiment, fleet: Fleet, now: datetime) -> Even
     if blocked(experiment, fleet) is not None:
         return None
     able = _able(experiment, fleet)
-    if experiment.phase is Phase.QUEUED and experiment.step == 0:
+    if not experiment.started:
         return ExperimentStarted(experiment=experiment.id, edges=able)
     return _open(experiment, steps[experiment.step], able, now)
 

@@ -102,7 +102,7 @@ def _admitted(experiment: Experiment, _record: Record, _fleet: Fleet) -> Experim
 
 @_on(ExperimentStarted)
 def _started(experiment: Experiment, _record: Record, _fleet: Fleet) -> Experiment:
-    return replace(experiment, phase=Phase.RUNNING)
+    return replace(experiment, phase=Phase.RUNNING, started=True)
 
 
 _WISHES: Final[dict[type[Request], Wish]] = {
@@ -144,7 +144,7 @@ def _stopped(experiment: Experiment, record: Record, _fleet: Fleet) -> Experimen
 
 @_on(ExperimentResumed)
 def _resumed(experiment: Experiment, record: Record, _fleet: Fleet) -> Experiment:
-    phase = Phase.QUEUED if experiment.step == 0 else Phase.RUNNING
+    phase = Phase.RUNNING if experiment.started else Phase.QUEUED
     turn = _body(record, ExperimentResumed).turn
     return replace(experiment, phase=phase, wish=None, turn=turn, ended_at=None)
 

@@ -120,6 +120,7 @@ class Experiment:
         vendor: The principal that submitted it.
         spec: What was submitted.
         phase: Where it stands.
+        started: Whether it ever left the queue.
         step: Index of the next cycle in its schedule.
         attempts: How often the cycle of that step was abandoned.
         cycle: The cycle under way.
@@ -139,6 +140,7 @@ class Experiment:
     vendor: PrincipalId
     spec: ExperimentSubmitted
     phase: Phase = Phase.SUBMITTED
+    started: bool = False
     step: int = 0
     attempts: int = 0
     cycle: OpenCycle | None = None
