@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from bus.events.cycles import Cycle, CycleKind
+
+PREPARING: Final = 2
+"""Cycles before there is a global model: statistics, then initialisation."""
 
 
 def schedule(cycles: int) -> tuple[Cycle, ...]:

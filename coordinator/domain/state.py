@@ -12,6 +12,7 @@ from bus.events.cycles import Cycle, CycleClosed
 from bus.events.datasets import DatasetRegistered
 from bus.events.experiments import ExperimentSubmitted, Failure
 from bus.events.weights import FederatedScore, SealedObject
+from coordinator.domain.schedule import PREPARING
 
 
 class Phase(StrEnum):
@@ -158,6 +159,11 @@ class Experiment:
     def quorum(self) -> int:
         """Least number of edges that a cycle needs."""
         return self.spec.quorum or len(self.spec.recipients)
+
+    @property
+    def global_model(self) -> SealedObject | None:
+        """The newest global model; ``None`` while it is still being prepared."""
+        return self.model if self.step >= PREPARING else None
 
 
 @dataclass(frozen=True)

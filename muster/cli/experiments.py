@@ -1,0 +1,174 @@
+"""``muster list``, ``log``, ``stop``, ``pause``, ``resume``, ``abort``, ``download``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bus.errors import NotFound
+from bus.events.experiments import AbortRequested, PauseRequested, Request, ResumeRequested, StopRequested
+from bus.weights import transfer
+from coordinator.domain.state import Experiment, Phase
+from muster.cli.frame import As, Federation, Frame, Json, table
+from muster.story import told
+from muster.summary import summary
+
+app = typer.Typer()
+
+Id = Annotated[str, typer.Argument(help="The experiment's id, or its beginning or end if no other has it.")]
+Reason = Annotated[str, typer.Option(help="Why; kept in the log.")]
+_ANSWER_S = 10.0
+
+
+@app.command(name="list")
+def list_(federation: Federation = None, as_: As = None, json: Json = False) -> None:  # noqa: FBT002
+    """List experiments and what each is waiting for."""
+    frame = Frame(as_json=json, federation=federation, principal=as_)
+
+    async def work() -> None:
+        async with frame.connect() as client:
+            world = await client.world()
+        facts = [summary(experiment, world) for experiment in world.experiments.values()]
+        shown = table("ID", "NAME", "STATE", "CYCLES", "DATASET", "WAITING FOR")
+        for fact in facts:
+            cycles = f"{fact['cycles_done']}/{fact['cycles']}"
+            shown.add_row(fact["id"], fact["name"], fact["state"], cycles, fact["dataset"], fact["waiting_for"] or "")
+        frame.out.result({"experiments": facts}, shown if facts else "no experiments yet: start one with 'muster run'")
+
+    frame.run(work)
+
+
+@app.command()
+def log(
+    experiment: Id,
+    follow: Annotated[bool, typer.Option("--follow", help="Go on as events come, until it ends.")] = False,  # noqa: FBT002
+    federation: Federation = None,
+    as_: As = None,
+    json: Json = False,  # noqa: FBT002
+) -> None:
+    """Show what happened in an experiment, event by event."""
+    frame = Frame(as_json=json, federation=federation, principal=as_)
+
+    async def work() -> None:
+        events = []
+        async with frame.connect() as client:
+            found = await client.experiment(experiment)
+            world = await client.world()
+            end = world.position
+            async for record in client.history(found, follow=follow and not found.phase.final):
+                line = told(record)
+                events.append(line.facts)
+                if not json:
+                    frame.out.result({}, line.text)
+                if record.sequence > end:
+                    world.fold(record)
+                    if world.experiments[found.id].phase.final:
+                        break
+        frame.out.result({"experiment": found.id, "events": events})
+
+    frame.run(work)
+
+
+def _request(kind: type[Request], identity: str, reason: str, frame: Frame, wanted: Phase | None) -> None:
+    async def work() -> None:
+        async with frame.connect() as client:
+            before = await client.request(kind, identity, reason)
+            after = await client.wait_for_phase_change(before, _ANSWER_S) if wanted else before
+            frame.out.result(summary(after, await client.world()), _answer(kind, after, wanted))
+
+    frame.run(work)
+
+
+def _answer(kind: type[Request], experiment: Experiment, wanted: Phase | None) -> str:
+    word = kind.TYPE.split(".")[1].removesuffix("_requested")
+    if wanted is not None and experiment.phase is not wanted:
+        return f"{word} asked for; experiment {experiment.id} is {experiment.phase} until the cycle that runs now ends"
+    return f"experiment {experiment.id} is {experiment.phase}"
+
+
+@app.command()
+def stop(
+    experiment: Id,
+    reason: Reason = "",
+    federation: Federation = None,
+    as_: As = None,
+    json: Json = False,  # noqa: FBT002
+) -> None:
+    """End an experiment after its current cycle; the last global model is kept and it can be resumed."""
+    _request(
+        StopRequested, experiment, reason, Frame(as_json=json, federation=federation, principal=as_), Phase.STOPPED
+    )
+
+
+@app.command()
+def pause(
+    experiment: Id,
+    reason: Reason = "",
+    federation: Federation = None,
+    as_: As = None,
+    json: Json = False,  # noqa: FBT002
+) -> None:
+    """Open no further cycle until the experiment is resumed."""
+    _request(
+        PauseRequested, experiment, reason, Frame(as_json=json, federation=federation, principal=as_), Phase.PAUSED
+    )
+
+
+@app.command()
+def resume(
+    experiment: Id,
+    reason: Reason = "",
+    federation: Federation = None,
+    as_: As = None,
+    json: Json = False,  # noqa: FBT002
+) -> None:
+    """Go on after a pause or a stop."""
+    _request(
+        ResumeRequested, experiment, reason, Frame(as_json=json, federation=federation, principal=as_), Phase.RUNNING
+    )
+
+
+@app.command()
+def abort(
+    experiment: Id,
+    reason: Reason = "",
+    federation: Federation = None,
+    as_: As = None,
+    json: Json = False,  # noqa: FBT002
+) -> None:
+    """End an experiment at once and discard the cycle that runs. This cannot be undone."""
+    _request(
+        AbortRequested, experiment, reason, Frame(as_json=json, federation=federation, principal=as_), Phase.ABORTED
+    )
+
+
+@app.command()
+def download(
+    experiment: Id,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Directory for model.safetensors.")] = Path(),
+    federation: Federation = None,
+    as_: As = None,
+    json: Json = False,  # noqa: FBT002
+) -> None:
+    """Fetch, open and check the newest global model of an experiment."""
+    frame = Frame(as_json=json, federation=federation, principal=as_)
+
+    async def work() -> None:
+        async with frame.connect() as client:
+            found = await client.experiment(experiment)
+            if found.model is None or found.step < 2:
+                raise NotFound(f"experiment {found.id} has no global model yet", code="model.missing")
+            out.mkdir(parents=True, exist_ok=True)
+            path = out / "model.safetensors"
+            await transfer.download_file(client.broker.blobs(), model, client.identity, path)
+        content = {
+            "experiment": found.id,
+            "path": str(path.resolve()),
+            "digest": model.digest,
+            "bytes": model.size_bytes,
+        }
+        frame.out.result(content, f"{path.resolve()}\n{model.digest}")
+
+    frame.run(work)

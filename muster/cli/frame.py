@@ -1,0 +1,135 @@
+"""What every command shares: options, output, errors, the way to a federation."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import Callable, Coroutine
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import Annotated, Any, Final, TypeVar
+
+import typer
+from pydantic import BaseModel
+from rich.console import Console
+from rich.table import Table
+
+from bus.errors import MusterError, treatment
+from muster.client import Client, connect
+from muster.federation.layout import Layout
+
+VARIABLE: Final = "MUSTER_FEDERATION"
+INTERRUPTED: Final = 130
+
+Json = Annotated[
+    bool, typer.Option("--json", help="Print one JSON object on standard output, prose on standard error.")
+]
+Federation = Annotated[
+    Path | None,
+    typer.Option(
+        "--federation",
+        "-f",
+        envvar=VARIABLE,
+        help="The federation's directory. Without it: the current directory or one above.",
+        show_default=False,
+    ),
+]
+As = Annotated[
+    str | None,
+    typer.Option("--as", help="Speak as this principal. Without it: the federation's only vendor.", show_default=False),
+]
+
+T = TypeVar("T")
+
+
+class Output:
+    """Where results, prose and errors go.
+
+    Args:
+        as_json: One JSON object on standard output.
+    """
+
+    def __init__(self, *, as_json: bool) -> None:
+        self.as_json = as_json
+        self.prose = Console(stderr=True, highlight=False)
+        self._results = Console(highlight=False)
+
+    def say(self, text: str) -> None:
+        """Prose: what happens."""
+        self.prose.print(text)
+
+    def result(self, content: dict[str, Any], *shown: str | Table) -> None:
+        """The outcome: ``content`` as JSON, or ``shown`` to a human."""
+        if self.as_json:
+            sys.stdout.write(json.dumps(content, default=_plain, ensure_ascii=False) + "\n")
+            return
+        for each in shown:
+            self._results.print(each)
+
+    def fail(self, error: MusterError) -> None:
+        """An error: as an object on standard output with JSON, and always as a sentence on standard error."""
+        if self.as_json:
+            content = {"error": {"code": error.code, "message": error.message, "details": error.details}}
+            sys.stdout.write(json.dumps(content, default=_plain, ensure_ascii=False) + "\n")
+        self.prose.print(f"[bold red]error[/] {_escaped(error.message)} [dim]({error.code})[/]", soft_wrap=True)
+
+
+class Frame:
+    """One run of one command.
+
+    Args:
+        as_json: See ``Output``.
+        federation: Directory that was named.
+        principal: Whom to speak as.
+    """
+
+    def __init__(self, *, as_json: bool, federation: Path | None = None, principal: str | None = None) -> None:
+        self.out = Output(as_json=as_json)
+        self._federation = federation
+        self._principal = principal
+
+    @property
+    def layout(self) -> Layout:
+        """The federation that is meant.
+
+        Raises:
+            NotFound: There is none.
+        """
+        return Layout.find(self._federation or Path.cwd())
+
+    def connect(self, principal: str | None = None) -> AbstractAsyncContextManager[Client]:
+        """A connection to it; ``principal`` is whom to speak as unless somebody else was named."""
+        return connect(self.layout, self._principal or principal)
+
+    def run(self, work: Callable[[], Coroutine[Any, Any, int | None]]) -> None:
+        """Run ``work`` and end the process with its status, or with that of its error."""
+        try:
+            status = asyncio.run(work())
+        except MusterError as error:
+            self.out.fail(error)
+            raise typer.Exit(treatment(error).exit_code) from None
+        except KeyboardInterrupt:
+            raise typer.Exit(INTERRUPTED) from None
+        if status:
+            raise typer.Exit(status)
+
+
+def table(*columns: str) -> Table:
+    """A plain table."""
+    made = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        made.add_column(column)
+    return made
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    if isinstance(value, bytes):
+        return value.hex()
+    return str(value)
+
+
+def _escaped(text: str) -> str:
+    return text.replace("[", r"\[")

@@ -1,0 +1,83 @@
+"""``muster up``: a whole federation in one directory."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from muster.cli.frame import Frame, Json
+from muster.federation.create import create
+from muster.federation.layout import SERVICES, Layout
+from muster.federation.supervisor import running
+
+app = typer.Typer()
+
+
+@app.command()
+def up(
+    directory: Annotated[Path, typer.Argument(help="Where everything is kept. Made if it is missing.")],
+    edges: Annotated[int | None, typer.Option(help="How many edges; they are named edge-1, edge-2, ...")] = None,
+    edge: Annotated[list[str] | None, typer.Option(help="Name of an edge; give it once per edge.")] = None,
+    vendor: Annotated[list[str] | None, typer.Option(help="Name of a vendor; give it once per vendor.")] = None,
+    port: Annotated[
+        int | None, typer.Option(help="Port of the NATS server, on loopback.", show_default="a free one")
+    ] = None,
+    lease: Annotated[float, typer.Option(help="Seconds for which a silent process still counts as alive.")] = 10.0,
+    json: Json = False,  # noqa: FBT002
+) -> None:
+    """Start a federation, and keep it running until interrupted.
+
+    Sets up keys, a NATS server and one process per service and edge. A process that dies is started again.
+    Run it again on the same directory to go on where it stopped.
+    """
+    frame = Frame(as_json=json)
+
+    async def work() -> None:
+        layout = _layout(directory, edges, edge or [], vendor or [], port, lease)
+        stop = asyncio.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+
+        def restarted(name: str, status: int) -> None:
+            frame.out.say(f"{name} ended with status {status}; starting it again")
+
+        frame.out.say(f"starting the federation in {layout.directory}")
+        async with running(layout, on_restart=restarted):
+            _ready(frame, layout)
+            await stop.wait()
+            frame.out.say("stopping")
+
+    frame.run(work)
+
+
+def _layout(
+    directory: Path, count: int | None, edges: list[str], vendors: list[str], port: int | None, lease_s: float
+) -> Layout:
+    layout = Layout(directory)
+    if layout.exists and count is None and not edges and not vendors:
+        description = layout.read()
+        names, tenants = description.edges, description.vendors
+    else:
+        names = tuple(edges) or tuple(f"edge-{n}" for n in range(1, (count or 3) + 1))
+        tenants = tuple(vendors) or ("acme",)
+    return create(directory, edges=names, vendors=tenants, port=port, lease_s=lease_s)
+
+
+def _ready(frame: Frame, layout: Layout) -> None:
+    description = layout.read()
+    content = {
+        "federation": str(layout.directory),
+        "server": description.url,
+        "services": list(SERVICES),
+        "edges": list(description.edges),
+        "vendors": list(description.vendors),
+    }
+    frame.out.result(
+        content,
+        f"ready: {', '.join(SERVICES)}; edges {', '.join(description.edges)}; vendors {', '.join(description.vendors)}",
+        f"in another terminal: export MUSTER_FEDERATION={layout.directory}",
+    )

@@ -1,0 +1,184 @@
+"""A principal's connection to a federation: reads what it may see, asks for what it wants."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from bus.errors import Invalid, NotFound
+from bus.events import Event
+from bus.events.base import ExperimentId, OwnerId, PrincipalId
+from bus.events.datasets import DatasetRegistered
+from bus.events.experiments import Request
+from bus.events.principals import EdgeEnrolled
+from bus.identity.directory import Directory, Principal
+from bus.identity.keys import Identity
+from bus.jetstream import Endpoint, JetStreamBroker
+from bus.ports import Broker
+from bus.runtime.listening import ignore, learn_principals, verified
+from bus.runtime.voice import Voice
+from bus.wire.record import Record
+from bus.wire.topology import StreamName
+from coordinator.domain.state import Experiment
+from coordinator.domain.world import World
+from muster.federation.layout import OPERATOR, Layout
+
+PATIENCE_S = 10.0
+
+
+@dataclass(frozen=True)
+class Client:
+    """See the module; made by ``connect``.
+
+    Attributes:
+        broker: The bus.
+        identity: Whose connection it is.
+        directory: Everybody that the operator registered.
+        voice: To speak as that principal.
+    """
+
+    broker: Broker
+    identity: Identity
+    directory: Directory
+    voice: Voice
+
+    @property
+    def owner(self) -> OwnerId:
+        """In whose business this principal speaks."""
+        return self.identity.owner
+
+    async def world(self) -> World:
+        """Experiments, edges and datasets, as far as this principal may see them."""
+        filters = ["ev.>"]
+        if self.identity.principal != OPERATOR:
+            filters = [f"ev.{self.owner}.>", "ev.federation.dataset.>", "ev.federation.edge.>"]
+        records = [r for filter_ in filters async for r in self.read(filter_)]
+        world = World()
+        for record in sorted(records, key=lambda r: r.sequence):
+            world.fold(record)
+        return world
+
+    def read(self, filter_: str, *, after: int = 0, follow: bool = False) -> AsyncIterator[Record]:
+        """Verified events under ``filter_``."""
+        return verified(self.broker, self.directory, filter_, reject=ignore, after=after, follow=follow)
+
+    async def experiment(self, identity: str) -> Experiment:
+        """One experiment, by its id or an unambiguous beginning or end of it.
+
+        Raises:
+            NotFound: There is none, or more than one.
+        """
+        world = await self.world()
+        return world.experiments[self._find(world, identity)]
+
+    async def history(self, experiment: Experiment, *, after: int = 0, follow: bool = False) -> AsyncIterator[Record]:
+        """All events about an experiment, in order."""
+        async for record in self.read(f"ev.{experiment.owner}.*.{experiment.id}.>", after=after, follow=follow):
+            yield record
+
+    def progress(self, experiment: ExperimentId) -> AsyncIterator[Record]:
+        """Progress reports about an experiment, without end."""
+        return verified(
+            self.broker,
+            self.directory,
+            f"tel.{self.owner}.{experiment}.>",
+            reject=ignore,
+            stream=StreamName.TELEMETRY,
+            follow=True,
+        )
+
+    async def datasets(self) -> dict[str, dict[PrincipalId, DatasetRegistered]]:
+        """Dataset -> edge -> what the edge registered last."""
+        found: dict[str, dict[PrincipalId, DatasetRegistered]] = {}
+        async for record in self.read("ev.federation.dataset.>"):
+            if isinstance(record.body, DatasetRegistered):
+                found.setdefault(record.body.dataset, {})[record.body.edge] = record.body
+        return found
+
+    async def edges(self) -> dict[PrincipalId, EdgeEnrolled]:
+        """Edge -> how it enrolled last."""
+        found = {}
+        async for record in self.read("ev.federation.edge.>"):
+            if isinstance(record.body, EdgeEnrolled):
+                found[record.body.edge] = record.body
+        return found
+
+    async def request(self, kind: type[Request], identity: str, reason: str) -> Experiment:
+        """Ask for something about a running experiment.
+
+        Raises:
+            NotFound: No such experiment.
+            Invalid: It has ended.
+        """
+        experiment = await self.experiment(identity)
+        if experiment.phase.final:
+            raise Invalid(
+                f"experiment {experiment.id} has {experiment.phase}: nothing can be asked of it any more",
+                code="experiment.over",
+            )
+        await self.say(kind(experiment=experiment.id, request=secrets.token_hex(6), reason=reason), experiment.owner)
+        return experiment
+
+    async def say(self, event: Event, owner: OwnerId | None = None) -> int:
+        """Append an event; see ``Voice.say``."""
+        return await self.voice.say(event, owner=owner or self.owner)
+
+    async def wait_for_phase_change(self, experiment: Experiment, timeout_s: float) -> Experiment:
+        """The experiment once its phase is another one, or as it is after ``timeout_s``."""
+        world = await self.world()
+        try:
+            async with asyncio.timeout(timeout_s):
+                async for record in self.history(experiment, follow=True):
+                    world.fold(record)
+                    if world.experiments[experiment.id].phase is not experiment.phase:
+                        break
+        except TimeoutError:
+            pass
+        return world.experiments[experiment.id]
+
+    @staticmethod
+    def _find(world: World, identity: str) -> str:
+        if identity in world.experiments:
+            return identity
+        found = [key for key in world.experiments if key.startswith(identity) or key.endswith(identity)]
+        if len(found) == 1:
+            return found[0]
+        what = "no experiment" if not found else "more than one experiment"
+        raise NotFound(f"{what} {identity!r}; 'muster list' shows all", code="experiment.missing")
+
+
+@asynccontextmanager
+async def connect(layout: Layout, principal: str | None = None) -> AsyncIterator[Client]:
+    """Connect to the federation in a directory.
+
+    Args:
+        layout: Where it is.
+        principal: As whom; ``None`` for its only vendor.
+
+    Raises:
+        Invalid: There is no such principal, or several vendors to choose from.
+        Unavailable: The federation does not run.
+    """
+    description = layout.read()
+    name = _principal(principal, description.vendors, description.principals)
+    identity = Identity.load(layout.identity(name))
+    anchor = Principal.load(layout.anchor)
+    async with JetStreamBroker.connect(Endpoint(description.url, name, identity.nkey_seed)) as broker:
+        directory = await learn_principals(broker, anchor)
+        yield Client(broker, identity, directory, Voice(broker, identity, patience_s=PATIENCE_S))
+
+
+def _principal(wanted: str | None, vendors: tuple[str, ...], everybody: tuple[str, ...]) -> str:
+    if wanted is None:
+        if len(vendors) == 1:
+            return vendors[0]
+        raise Invalid(f"say as whom with --as; vendors here: {', '.join(vendors)}", code="principal.choice")
+    if wanted not in everybody:
+        raise Invalid(
+            f"there is no principal {wanted!r} in this federation; there are {', '.join(everybody)}",
+            code="principal.choice",
+        )
+    return wanted

@@ -1,0 +1,178 @@
+"""Events as lines that people can read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar, cast
+
+from bus.events import Body
+from bus.events.cycles import (
+    CycleAbandoned,
+    CycleClosed,
+    CycleExpired,
+    CycleOpened,
+    ModelAveraged,
+    ModelEvaluated,
+    ModelFailed,
+    UpdateFailed,
+    UpdateRejected,
+    UpdateSealed,
+)
+from bus.events.experiments import (
+    ExperimentAdmitted,
+    ExperimentCompleted,
+    ExperimentFailed,
+    ExperimentRefused,
+    ExperimentStarted,
+    ExperimentSubmitted,
+    Failure,
+)
+from bus.events.governance import ExperimentHeld
+from bus.events.weights import FederatedScore
+from bus.wire.record import Record
+
+B = TypeVar("B", bound=Body)
+
+
+@dataclass(frozen=True)
+class Line:
+    """One event, told.
+
+    Attributes:
+        text: For a terminal.
+        facts: For JSON.
+    """
+
+    text: str
+    facts: dict[str, Any]
+
+
+def told(record: Record) -> Line:
+    """``record`` as a line."""
+    body = record.body
+    what = _TELLERS[type(body)](body) if type(body) in _TELLERS else str(getattr(body, "reason", ""))
+    time = record.envelope.time.astimezone().strftime("%H:%M:%S.%f")[:-3]
+    facts = {
+        "sequence": record.sequence,
+        "id": record.id,
+        "time": record.envelope.time.isoformat(),
+        "type": body.TYPE,
+        "actor": record.actor,
+        "causation": record.envelope.causation,
+        "body": body.model_dump(mode="json"),
+    }
+    return Line(f"{time}  {record.sequence:>6}  {record.actor:<14} {body.TYPE:<22} {what}".rstrip(), facts)
+
+
+Teller = Callable[[Any], str]
+_TELLERS: Final[dict[type[Body], Teller]] = {}
+
+
+def _tells(kind: type[B]) -> Callable[[Callable[[B], str]], Callable[[B], str]]:
+    def register(teller: Callable[[B], str]) -> Callable[[B], str]:
+        _TELLERS[kind] = cast("Teller", teller)
+        return teller
+
+    return register
+
+
+@_tells(ExperimentSubmitted)
+def _submitted(body: ExperimentSubmitted) -> str:
+    return f"{body.name!r}: {body.cycles} cycles of {body.strategy.name} on {body.data.dataset!r}"
+
+
+@_tells(ExperimentAdmitted)
+def _admitted(body: ExperimentAdmitted) -> str:
+    return "; ".join(body.reasons)
+
+
+@_tells(ExperimentRefused)
+def _refused(body: ExperimentRefused) -> str:
+    return "; ".join(body.reasons)
+
+
+@_tells(ExperimentHeld)
+def _held(body: ExperimentHeld) -> str:
+    return "; ".join(body.reasons)
+
+
+@_tells(ExperimentStarted)
+def _started(body: ExperimentStarted) -> str:
+    return ", ".join(body.edges)
+
+
+@_tells(CycleOpened)
+def _opened(body: CycleOpened) -> str:
+    return f"{body.cycle}: {', '.join(body.cohort)}; quorum {body.quorum}"
+
+
+@_tells(UpdateSealed)
+def _sealed(body: UpdateSealed) -> str:
+    size = f", {body.weights.size_bytes} bytes" if body.weights else ""
+    return f"{body.cycle}: {body.examples} examples{size}, {body.resources.wall_s:.1f} s"
+
+
+@_tells(UpdateFailed)
+def _update_failed(body: UpdateFailed) -> str:
+    return f"{body.cycle}: {_failure(body.failure)}"
+
+
+@_tells(UpdateRejected)
+def _rejected(body: UpdateRejected) -> str:
+    return f"{body.cycle}: {body.edge}: {_failure(body.failure)}"
+
+
+@_tells(CycleExpired)
+def _expired(body: CycleExpired) -> str:
+    return f"{body.cycle}: the deadline passed"
+
+
+@_tells(CycleClosed)
+def _closed(body: CycleClosed) -> str:
+    left_out = "".join(f"; without {o.edge}: {o.failure.message}" for o in body.left_out)
+    return f"{body.cycle}: {len(body.included)} updates{left_out}"
+
+
+@_tells(CycleAbandoned)
+def _abandoned(body: CycleAbandoned) -> str:
+    return f"{body.cycle}: {body.reason}"
+
+
+@_tells(ModelAveraged)
+def _averaged(body: ModelAveraged) -> str:
+    return f"{body.cycle}: {body.model.digest[:19]}... of {body.weight} examples{_scores(body.scores)}"
+
+
+@_tells(ModelEvaluated)
+def _evaluated(body: ModelEvaluated) -> str:
+    return f"{body.cycle}{_scores(body.scores)}"
+
+
+@_tells(ModelFailed)
+def _model_failed(body: ModelFailed) -> str:
+    return f"{body.cycle}: {_failure(body.failure)}"
+
+
+@_tells(ExperimentFailed)
+def _failed(body: ExperimentFailed) -> str:
+    return _failure(body.failure)
+
+
+@_tells(ExperimentCompleted)
+def _completed(body: ExperimentCompleted) -> str:
+    return f"{body.model.digest}{_scores(body.scores)}"
+
+
+def _failure(failure: Failure) -> str:
+    where = f" at {failure.edge}" if failure.edge else ""
+    return f"{failure.message} ({failure.code}{where})"
+
+
+_HEADLINES: Final = ("accuracy", "roc_auc", "rmse", "r2")
+
+
+def _scores(scores: tuple[FederatedScore, ...]) -> str:
+    last = [s for s in scores if s.stage == "trained"] or list(scores)
+    shown = [f"{s.name} {s.value:.4f}" for s in last if s.name in _HEADLINES and s.value is not None]
+    return "; " + ", ".join(shown) if shown else ""

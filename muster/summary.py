@@ -1,0 +1,50 @@
+"""How an experiment stands, for people and for JSON."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bus.events.weights import FederatedScore
+from coordinator.domain.decide import blocked
+from coordinator.domain.schedule import PREPARING, schedule
+from coordinator.domain.state import Experiment, Phase
+from coordinator.domain.world import World
+
+_WAITING = {Phase.QUEUED, Phase.RUNNING}
+
+
+def summary(experiment: Experiment, world: World) -> dict[str, Any]:
+    """The facts about an experiment."""
+    steps = schedule(experiment.spec.cycles)
+    return {
+        "id": experiment.id,
+        "name": experiment.spec.name,
+        "owner": experiment.owner,
+        "state": experiment.phase.value,
+        "cycles_done": max(0, min(experiment.step - PREPARING, experiment.spec.cycles)),
+        "cycles": experiment.spec.cycles,
+        "step": str(steps[experiment.step]) if experiment.step < len(steps) else None,
+        "dataset": experiment.spec.data.dataset,
+        "waiting_for": waiting_for(experiment, world),
+        "model": experiment.model.digest if experiment.model and experiment.step >= 2 else None,
+        "scores": [score.model_dump() for score in experiment.scores],
+        "failure": experiment.abandoned.model_dump() if experiment.abandoned else None,
+    }
+
+
+def waiting_for(experiment: Experiment, world: World) -> str | None:
+    """What an experiment that does not move is waiting for."""
+    if experiment.phase is Phase.SUBMITTED:
+        return "the policy engine's answer"
+    if experiment.cycle is not None and experiment.phase is Phase.RUNNING:
+        return "updates of " + ", ".join(experiment.cycle.awaited) if experiment.cycle.awaited else None
+    if experiment.phase in _WAITING and experiment.cycle is None:
+        return blocked(experiment, world.fleet)
+    return None
+
+
+def score_text(score: FederatedScore) -> str:
+    """One score, e.g. ``accuracy 0.951``; a missing one says why."""
+    if score.value is None:
+        return f"{score.name} none ({score.reason})"
+    return f"{score.name} {score.value:.4f}"
