@@ -158,7 +158,8 @@ def download(
     async def work() -> None:
         async with frame.connect() as client:
             found = await client.experiment(experiment)
-            if found.model is None or found.step < 2:
+            model = found.global_model
+            if model is None:
                 raise NotFound(f"experiment {found.id} has no global model yet", code="model.missing")
             out.mkdir(parents=True, exist_ok=True)
             path = out / "model.safetensors"
