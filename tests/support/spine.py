@@ -1,0 +1,198 @@
+"""Coordinator, policy engine and aggregator on the memory bus, with edges that answer without training."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors.numpy import load_file, save_file
+
+from aggregator import service as aggregator
+from bus.events import Event
+from bus.events.base import Digest, OwnerId
+from bus.events.cycles import CycleKind, RunCycle, UpdateSealed
+from bus.events.governance import VendorAllowed
+from bus.events.weights import Resources
+from bus.identity.directory import Directory
+from bus.memory import MemoryBroker
+from bus.ports import Broker
+from bus.runtime.clock import Clock, SystemClock
+from bus.runtime.listening import Work, ignore, learn_principals, verified
+from bus.runtime.service import Context, hold_lease
+from bus.runtime.settings import ServiceSettings
+from bus.runtime.voice import Voice
+from bus.weights import layout, transfer
+from bus.wire import topology
+from bus.wire.record import Record
+from bus.wire.subjects import weights_address
+from coordinator import service as coordinator
+from policy_engine import service as policy_engine
+from support import people
+from support.story import EDGES, registered, submission
+
+ACME = OwnerId("acme")
+LEASE_S = 1.0
+EXAMPLES = {"hospital-a": 10, "hospital-b": 30, "hospital-c": 60}
+
+
+def weights_of(edge: str, command: RunCycle, received: np.ndarray) -> dict[str, np.ndarray]:
+    """What an edge 'learns': its own fixed step away from what it received."""
+    step = np.float32(EXAMPLES[edge] / 100)
+    match command.cycle.kind:
+        case CycleKind.STATISTICS:
+            return {"sum": np.full(3, EXAMPLES[edge], np.float64)}
+        case CycleKind.INITIALISE:
+            return {"w": np.zeros(300_000, np.float32)}
+        case _:
+            return {"w": received + step}
+
+
+@dataclass
+class Edge:
+    """An edge that answers every command with weights of its own making."""
+
+    name: str
+    broker: Broker
+    directory: Directory
+    folder: Path
+    delay: Callable[[RunCycle], Awaitable[None]] | None = None
+    handled: list[str] = field(default_factory=list)
+
+    @property
+    def voice(self) -> Voice:
+        return Voice(self.broker, people.identity(self.name))
+
+    async def run(self, stop: asyncio.Event) -> None:
+        work = Work(self.broker, topology.commands_of(self.name), self.directory, self.voice, self.handle)
+        await asyncio.gather(work.run(stop), hold_lease(self.voice, LEASE_S, stop))
+
+    async def handle(self, record: Record) -> None:
+        command = record.body
+        if not isinstance(command, RunCycle):
+            return
+        self.handled.append(str(command.cycle))
+        if self.delay is not None:
+            await self.delay(command)
+        await self.voice.say(await self.update(command, record), owner=ACME, cause=record)
+
+    async def update(self, command: RunCycle, record: Record) -> Event:
+        sealed = None
+        if command.cycle.kind is not CycleKind.EVALUATE:
+            sealed = await self._upload(command)
+        return UpdateSealed(
+            experiment=command.experiment,
+            cycle=command.cycle,
+            command=record.id,
+            weights=sealed,
+            examples=EXAMPLES[self.name],
+            resources=Resources(wall_s=0, cpu_s=0, peak_memory_bytes=0),
+            environment=Digest("sha256:e"),
+        )
+
+    async def _upload(self, command: RunCycle) -> Any:
+        path = self.folder / f"{self.name}-{command.cycle}.safetensors"
+        received = np.zeros(0, np.float32)
+        if command.cycle.kind is CycleKind.TRAIN:
+            assert command.model is not None
+            await transfer.download_file(self.broker.blobs(), command.model, people.identity(self.name), path)
+            received = read(path)["w"]
+        tensors = weights_of(self.name, command, received)
+        reduction = "sum" if command.cycle.kind is CycleKind.STATISTICS else "mean"
+        save_file(tensors, path, {"muster": json.dumps({"reductions": dict.fromkeys(tensors, reduction)})})
+        data = path.read_bytes()
+        return await transfer.upload_file(
+            self.broker.blobs(),
+            path,
+            weights_address("acme", self.name, command.experiment, f"update-{command.cycle}"),
+            people.identity(self.name),
+            {"aggregator": self.directory["aggregator"].sealing},  # type: ignore[index]
+            layout=layout.parse(data[: layout.header_bytes(data)]).digest,
+        )
+
+
+def read(path: Path) -> dict[str, np.ndarray]:
+    """The tensors of a body."""
+
+    return dict(load_file(path))
+
+
+@dataclass
+class Spine:
+    """Everything that runs."""
+
+    broker: Broker
+    directory: Directory
+    folder: Path
+    edges: dict[str, Edge] = field(default_factory=dict)
+
+    def voice(self, name: str) -> Voice:
+        return Voice(self.broker, people.identity(name))
+
+    async def submit(self, **changes: object) -> None:
+        await self.voice("acme").say(submission(**changes), owner=ACME)
+
+    async def until_said(self, *kinds: type[Event]) -> list[Record]:
+        """All events up to the first of one of ``kinds``."""
+        seen = []
+        async with asyncio.timeout(60):
+            async for record in verified(self.broker, people.directory(), "ev.acme.>", reject=ignore, follow=True):
+                seen.append(record)
+                if isinstance(record.body, kinds):
+                    return seen
+        raise AssertionError
+
+
+def context(broker: Broker, name: str, folder: Path, stop: asyncio.Event, clock: Clock | None = None) -> Context[Any]:
+    """What a service is given, on a broker of the test's."""
+    settings = ServiceSettings(server_url="memory", identity=folder, anchor=folder, data=folder, lease_s=LEASE_S)
+    clock = clock or SystemClock()
+    voice = Voice(broker, people.identity(name), clock)
+    return Context(settings, broker, voice, people.anchor(), Directory(people.anchor()), clock, stop)
+
+
+SERVICES = {"coordinator": coordinator, "policy_engine": policy_engine, "aggregator": aggregator}
+
+
+async def run_service(broker: Broker, name: str, folder: Path, stop: asyncio.Event) -> None:
+    """One service until ``stop`` is set."""
+    ours = context(broker, name, folder, stop)
+    tasks = await SERVICES[name].build(ours)
+    await asyncio.gather(*(task() for task in tasks.values()), hold_lease(ours.voice, LEASE_S, stop))
+
+
+@asynccontextmanager
+async def running_spine(folder: Path, broker: MemoryBroker | None = None) -> AsyncIterator[Spine]:
+    """Services and three edges, with everybody registered, data announced and the vendor allowed."""
+    broker = broker or MemoryBroker()
+    for consumer in (topology.AGGREGATOR, *(topology.commands_of(edge) for edge in EDGES)):
+        broker.provide(consumer)
+    await introduce(broker)
+    stop = asyncio.Event()
+    spine = Spine(broker, await learn_principals(broker, people.anchor()), folder)
+    async with asyncio.TaskGroup() as group:
+        for name in SERVICES:
+            group.create_task(run_service(broker, name, folder, stop))
+        for name in EDGES:
+            spine.edges[name] = Edge(name, broker, spine.directory, folder)
+            group.create_task(spine.edges[name].run(stop))
+        try:
+            yield spine
+        finally:
+            stop.set()
+
+
+async def introduce(broker: Broker) -> None:
+    """What has to be said before anything can happen."""
+    operator = Voice(broker, people.identity("operator"))
+    for name in people.ROLES:
+        if name != "operator":
+            await operator.say(people.registration(name))
+    await operator.say(VendorAllowed(vendor=ACME, request="setup"))
+    for edge in EDGES:
+        await Voice(broker, people.identity(edge)).say(registered(edge))
