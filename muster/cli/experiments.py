@@ -23,7 +23,7 @@ _ANSWER_S = 10.0
 
 
 @app.command(name="list")
-def list_(federation: Federation = None, as_: As = None, json: Json = False) -> None:  # noqa: FBT002
+def list_(federation: Federation = None, as_: As = None, json: Json = False) -> None:
     """List experiments and what each is waiting for."""
     frame = Frame(as_json=json, federation=federation, principal=as_)
 
@@ -43,10 +43,10 @@ def list_(federation: Federation = None, as_: As = None, json: Json = False) -> 
 @app.command()
 def log(
     experiment: Id,
-    follow: Annotated[bool, typer.Option("--follow", help="Go on as events come, until it ends.")] = False,  # noqa: FBT002
+    follow: Annotated[bool, typer.Option("--follow", help="Go on as events come, until it ends.")] = False,
     federation: Federation = None,
     as_: As = None,
-    json: Json = False,  # noqa: FBT002
+    json: Json = False,
 ) -> None:
     """Show what happened in an experiment, event by event."""
     frame = Frame(as_json=json, federation=federation, principal=as_)
@@ -94,7 +94,7 @@ def stop(
     reason: Reason = "",
     federation: Federation = None,
     as_: As = None,
-    json: Json = False,  # noqa: FBT002
+    json: Json = False,
 ) -> None:
     """End an experiment after its current cycle; the last global model is kept and it can be resumed."""
     _request(
@@ -108,7 +108,7 @@ def pause(
     reason: Reason = "",
     federation: Federation = None,
     as_: As = None,
-    json: Json = False,  # noqa: FBT002
+    json: Json = False,
 ) -> None:
     """Open no further cycle until the experiment is resumed."""
     _request(
@@ -122,7 +122,7 @@ def resume(
     reason: Reason = "",
     federation: Federation = None,
     as_: As = None,
-    json: Json = False,  # noqa: FBT002
+    json: Json = False,
 ) -> None:
     """Go on after a pause or a stop."""
     _request(
@@ -136,7 +136,7 @@ def abort(
     reason: Reason = "",
     federation: Federation = None,
     as_: As = None,
-    json: Json = False,  # noqa: FBT002
+    json: Json = False,
 ) -> None:
     """End an experiment at once and discard the cycle that runs. This cannot be undone."""
     _request(
@@ -150,7 +150,7 @@ def download(
     out: Annotated[Path, typer.Option("--out", "-o", help="Directory for model.safetensors.")] = Path(),
     federation: Federation = None,
     as_: As = None,
-    json: Json = False,  # noqa: FBT002
+    json: Json = False,
 ) -> None:
     """Fetch, open and check the newest global model of an experiment."""
     frame = Frame(as_json=json, federation=federation, principal=as_)

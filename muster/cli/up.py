@@ -27,7 +27,7 @@ def up(
         int | None, typer.Option(help="Port of the NATS server, on loopback.", show_default="a free one")
     ] = None,
     lease: Annotated[float, typer.Option(help="Seconds for which a silent process still counts as alive.")] = 10.0,
-    json: Json = False,  # noqa: FBT002
+    json: Json = False,
 ) -> None:
     """Start a federation, and keep it running until interrupted.
 

@@ -1,0 +1,41 @@
+"""``muster``: the entry point."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+
+from muster.cli import experiments, look, policy, proof, up
+
+app = typer.Typer(
+    name="muster",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    help="Event-driven federated learning: data stays at its owner, models come to it, every run can be proved.",
+)
+for group in (up.app, experiments.app, look.app, proof.app):
+    app.registered_commands += group.registered_commands
+app.add_typer(policy.app, name="policy")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"muster {version('muster-fl')}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    show_version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and end.")
+    ] = False,
+) -> None:
+    """Shared by all commands."""
+
+
+def main() -> None:
+    """Run the command line."""
+    app()
