@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from support.nats import running_server
 
 from bus.jetstream.server import EmbeddedServer
+from support.nats import running_server
 
 
 @pytest.fixture

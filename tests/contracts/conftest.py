@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-
 from pathlib import Path
 
 import pytest
-from support.nats import running_server
-from support.rig import Rig
 
 from bus.jetstream import Endpoint, JetStreamBroker
 from bus.jetstream.provision import provide_consumer
 from bus.memory import MemoryBroker
 from bus.wire.topology import Consumer
+from support.nats import running_server
+from support.rig import Rig
 
 
 @pytest.fixture(params=["memory", "jetstream"])

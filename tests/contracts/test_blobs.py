@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from support.rig import Rig
 
 from bus.errors import NotFound
+from support.rig import Rig
 
 CHUNK = 512 * 1024 + 16
 

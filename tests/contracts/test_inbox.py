@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 
-from support.rig import Rig
-
 from bus.ports import Delivery
 from bus.wire.message import Message
 from bus.wire.topology import Consumer, StreamName
+from support.rig import Rig
 
 PATIENCE_S = 10.0
 

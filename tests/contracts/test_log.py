@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from support.rig import Rig
 
 from bus.errors import Conflict, Invalid
 from bus.ports import Guard
 from bus.wire.message import Message
 from bus.wire.topology import StreamName
+from support.rig import Rig
 
 
 def said(subject: str, words: str = "", identity: str | None = None) -> Message:
