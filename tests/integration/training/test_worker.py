@@ -1,0 +1,245 @@
+"""Real workers, in the best isolation that this machine has."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from support.jobs import HEADER, LIMITS, Bench
+from training.errors import TrainingError
+from training.plan import Limits
+from training.worker.config import Task
+from training.worker.result import Result, read_result
+from training.worker.sandbox import Isolation
+
+MIB = 1024 * 1024
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench.made(tmp_path)
+
+
+async def prepared(bench: Bench) -> Path:
+    """A first global model of one edge."""
+    ended, sums = await bench.run(Task.STATISTICS)
+    assert ended.error is None
+    ended, first = await bench.run(Task.INITIALISE, weights=sums / "weights.safetensors")
+    assert ended.error is None, ended.error
+    return first / "weights.safetensors"
+
+
+def result(output: Path, task: Task, reference: Path | None = None) -> Result:
+    return read_result(output, task, reference=reference, rows=60, max_bytes=MIB)
+
+
+async def test_a_cycle(bench: Bench) -> None:
+    first = await prepared(bench)
+    ended, output = await bench.run(Task.TRAIN, weights=first)
+    assert ended.error is None, ended.error
+    assert ended.usage.cpu_s > 0
+    assert ended.usage.peak_memory_bytes > 10 * MIB
+    trained = result(output, Task.TRAIN, first)
+    assert trained.examples == 48
+    scores = {(s.stage, s.split, s.name): s.value for s in trained.scores}
+    accuracy = scores[("trained", "validation", "accuracy")]
+    assert accuracy is not None
+    assert accuracy > 0.8
+    ended, output = await bench.run(Task.EVALUATE, weights=trained.weights)
+    assert ended.error is None
+    evaluated = read_result(output, Task.EVALUATE, reference=None, rows=30, max_bytes=MIB)
+    assert evaluated.weights is None
+    assert {s.split for s in evaluated.scores} == {"test"}
+    assert json.loads((output / "resources.json").read_text())["cpu_s"] > 0
+
+
+async def test_the_same_input_gives_the_same_bytes(bench: Bench) -> None:
+    first = await prepared(bench)
+    outputs = [(await bench.run(Task.TRAIN, weights=first))[1] for _ in range(2)]
+    one, two = ((output / "weights.safetensors").read_bytes() for output in outputs)
+    assert one == two
+
+
+async def test_predictions_stay_in_the_output(bench: Bench) -> None:
+    ended, output = await bench.run(Task.PREDICT, weights=await prepared(bench))
+    assert ended.error is None
+    lines = (output / "predictions.csv").read_text().split()
+    assert lines[0] == "y"
+    assert len(lines) == 31
+
+
+async def test_smoke(bench: Bench) -> None:
+    ended, _ = await bench.run(Task.SMOKE)
+    assert ended.error is None, ended.error
+
+
+@pytest.mark.parametrize(
+    ("source", "code"),
+    [
+        ("def build(:\n", "model.syntax"),
+        ("import no_such_module\n" + HEADER.format(body="return 1"), "model.import"),
+        ("raise RuntimeError('at import')\n" + HEADER.format(body="return 1"), "model.import"),
+        (HEADER.format(body="raise ValueError('nothing')"), "model.make"),
+        (HEADER.format(body="return object()"), "model.estimator"),
+        (HEADER.replace("sklearn", "torch").format(body="return 1"), "model.contract"),
+        (HEADER.format(body="from sklearn.linear_model import Ridge; return Ridge()"), "model.category"),
+        (HEADER.format(body="import os; os._exit(3)"), "worker.crashed"),
+        (HEADER.format(body="import os, signal; os.kill(os.getpid(), signal.SIGSEGV)"), "worker.crashed"),
+        (HEADER.format(body="bytearray(10**12)"), "model.make"),
+        (HEADER.format(body="import sys; sys.exit(0)"), "metrics.format"),
+    ],
+    ids=lambda value: value if "." in value and "\n" not in value else "",
+)
+async def test_a_bad_model_file(bench: Bench, source: str, code: str) -> None:
+    ended, output = await bench.run(Task.SMOKE, source=source)
+    if ended.error is None:
+        with pytest.raises(TrainingError) as caught:
+            result(output, Task.SMOKE)
+        assert caught.value.code == code
+    else:
+        assert ended.error.code == code
+
+
+HANG = HEADER.format(body="\n    ".join(["import time", "while True: time.sleep(1)"]))
+SPIN = HEADER.format(body="\n    ".join(["while True: pass"]))
+HOG = HEADER.format(body="open('big', 'wb').write(b'x' * (64 * 1024 * 1024))")
+MANY = HEADER.format(
+    body="\n    ".join(
+        ["import time", "for n in range(8): open(f'f{n}', 'wb').write(b'x' * 700_000)", "time.sleep(30)"]
+    )
+)
+
+
+@pytest.mark.parametrize(
+    ("source", "limits", "codes"),
+    [
+        (HANG, {"wall_s": 4}, {"resource.wall"}),
+        (SPIN, {"cpu_s": 3}, {"resource.cpu"}),
+        (HOG, {"disk_bytes": 2 * MIB}, {"resource.disk", "model.make"}),
+        (MANY, {"disk_bytes": 2 * MIB}, {"resource.disk"}),
+        (
+            HEADER.format(body="return bytearray(600 * 2**20)"),
+            {"memory_bytes": 512 * MIB},
+            {"resource.memory", "model.make"},
+        ),
+    ],
+    ids=["hangs", "spins", "one large file", "many files", "memory"],
+)
+async def test_limits(bench: Bench, source: str, limits: dict[str, float], codes: set[str]) -> None:
+    bounded = Limits.model_validate({**LIMITS.model_dump(), **limits})
+    ended, _ = await bench.run(Task.SMOKE, source=source, limits=bounded)
+    assert ended.error is not None
+    assert ended.error.code in codes
+
+
+PEEK = """
+import os, socket
+framework = "sklearn"
+category = "tabular_classification"
+main_class = "Peek"
+
+class Peek:
+    def __init__(self):
+        seen = {"pids": len([p for p in os.listdir("/proc") if p.isdigit()])}
+        try:
+            socket.create_connection(("127.0.0.1", PORT), 2)
+            seen["network"] = "reached"
+        except OSError as error:
+            seen["network"] = type(error).__name__
+        try:
+            open(os.path.join(os.path.dirname(__file__), "model.py"), "a")
+            seen["inputs"] = "writable"
+        except OSError:
+            seen["inputs"] = "read only"
+        seen["site"] = os.path.exists(SITE)
+        seen["secret"] = "SECRET_TOKEN" in os.environ
+        raise ValueError(repr(seen))
+"""
+
+
+async def test_a_worker_sees_nothing_of_the_site(bench: Bench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    if bench.isolation is not Isolation.BUBBLEWRAP:
+        pytest.skip("bubblewrap does not work on this machine")
+    monkeypatch.setenv("SECRET_TOKEN", "hunter2")
+    server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        source = PEEK.replace("PORT", str(port)).replace("SITE", repr(str(tmp_path)))
+        ended, _ = await bench.run(Task.SMOKE, source=source)
+    assert ended.error is not None
+    assert ended.error.code == "model.make"
+    assert "'secret': False" in ended.error.message
+    assert "'pids': 2" in ended.error.message
+    assert "'network': 'ConnectionRefusedError'" in ended.error.message
+    assert "'inputs': 'read only'" in ended.error.message
+    assert "'site': False" in ended.error.message
+
+
+async def test_cancelling_kills_the_worker(bench: Bench) -> None:
+    running = asyncio.create_task(bench.run(Task.SMOKE, source=HANG))
+    output = bench.folder / "job-1" / "output"
+    while not output.exists() or not workers(bench.folder):
+        await asyncio.sleep(0.05)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert not workers(bench.folder)
+
+
+def workers(folder: Path) -> list[int]:
+    """Processes whose command line names ``folder``."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and int(entry.name) != os.getpid():
+            try:
+                if str(folder).encode() in (entry / "cmdline").read_bytes():
+                    found.append(int(entry.name))
+            except OSError:
+                continue
+    return found
+
+
+FORGERIES = {
+    "weights.format": "import pickle; pickle.dump({'w': 1}, open('weights.safetensors', 'wb'))",
+    "weights.finite": "save({**tensors, 'model.coef': tensors['model.coef'] * float('nan')})",
+    "weights.shape": "save({**tensors, 'model.coef': tensors['model.coef'][:, :1].copy()})",
+    "metrics.examples": "json.dump({'examples': 10**9, 'scores': []}, open('metrics.json', 'w'))",
+    "metrics.format": "open('metrics.json', 'w').write('x' * 300_000)",
+    "weights.missing": "os.unlink('weights.safetensors'); os.symlink('/etc/passwd', 'weights.safetensors')",
+}
+FORGER = """
+import atexit, json, os
+import numpy as np
+from safetensors import safe_open
+from safetensors.numpy import save_file
+from sklearn.linear_model import LogisticRegression
+
+framework = "sklearn"
+category = "tabular_classification"
+main_method = "build"
+
+def build():
+    atexit.register(forge)
+    return LogisticRegression()
+
+def forge():
+    with safe_open("weights.safetensors", framework="numpy") as file:
+        metadata = file.metadata()
+        tensors = {name: file.get_tensor(name) for name in file.keys()}
+    save = lambda changed: save_file(changed, "weights.safetensors", metadata)
+    FORGERY
+"""
+
+
+@pytest.mark.parametrize("code", FORGERIES)
+async def test_what_a_hostile_worker_wrote_does_not_leave(bench: Bench, code: str) -> None:
+    first = await prepared(bench)
+    ended, output = await bench.run(Task.TRAIN, source=FORGER.replace("FORGERY", FORGERIES[code]), weights=first)
+    assert ended.error is None, ended.error
+    with pytest.raises(TrainingError) as caught:
+        result(output, Task.TRAIN, first)
+    assert caught.value.code == code

@@ -1,0 +1,155 @@
+"""The plan: a YAML file in which a vendor says what to train, on what, and how."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Annotated, Any, Final, Self, get_args
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from training.errors import model_error
+from training.suggestions import known_or_nearest
+
+_MIB: Final = 1024 * 1024
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+
+
+class _Section(BaseModel):
+    """A part of the plan; a field that does not exist is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Data(_Section):
+    """What is learnt from what."""
+
+    dataset: str
+    """Name of the dataset, as ``muster datasets`` shows it."""
+    target: str | None = None
+    """Column to be learned; the one that the owners registered if left out."""
+    features: tuple[str, ...] | None = None
+    """Columns to learn from; all but the target if left out."""
+
+
+class Strategy(_Section):
+    """How the updates of a cycle become the next global model."""
+
+    name: str = "fedavg"
+    """``fedavg``: the mean of the updates, weighted by example counts (McMahan et al. 2017)."""
+
+
+class Training(_Section):
+    """What each edge does in a cycle. A field left out leaves the choice to the model file."""
+
+    epochs: int = Field(default=1, ge=1, le=100_000)
+    """Passes over the edge's rows per cycle; iterations of a solver that has no passes."""
+    batch_size: int | None = Field(default=None, ge=1)
+    """Rows per step."""
+    learning_rate: float | None = Field(default=None, gt=0)
+    """Constant step size."""
+    validation_split: float = Field(default=0.0, ge=0.0, lt=1.0)
+    """Share of each edge's training rows that is kept for validation; the same rows in every cycle."""
+    shuffle: bool = True
+    """Whether rows are taken in a new, seeded order in every epoch."""
+
+    @property
+    def canonical(self) -> str:
+        """As canonical JSON, the form in which it travels."""
+        return json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+
+
+class Limits(_Section):
+    """Bounds of one worker run at an edge. An owner may set lower ones."""
+
+    memory_bytes: int = Field(default=2048 * _MIB, ge=256 * _MIB)
+    cpu_s: float = Field(default=600.0, gt=0)
+    wall_s: float = Field(default=600.0, gt=0)
+    disk_bytes: int = Field(default=1024 * _MIB, ge=_MIB)
+    processes: int = Field(default=64, ge=1)
+
+
+class Plan(_Section):
+    """A whole plan."""
+
+    name: str = Field(min_length=1, max_length=120)
+    """For humans."""
+    objective: str = Field(default="", max_length=2000)
+    """Why: shown to the owners of the data."""
+    model: Path
+    """The model file, relative to the plan."""
+    data: Data
+    seed: Seed = 0
+    """Decides every random choice; the same seed gives the same model, bit for bit."""
+    cycles: int = Field(ge=1, le=10_000)
+    """Rounds of training."""
+    quorum: int | None = Field(default=None, ge=1)
+    """Least number of edges whose updates a cycle needs; all that hold the dataset if left out."""
+    deadline_s: float = Field(default=600.0, gt=0)
+    """Longest time that a cycle may take. The second of the two time knobs."""
+    strategy: Strategy = Strategy()
+    training: Training = Training()
+    limits: Limits = Limits()
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """The plan in a YAML file.
+
+        Raises:
+            TrainingError: It cannot be read, is not YAML, or says something wrong; every wrong field is named.
+        """
+        content = _mapping(path)
+        try:
+            return cls.model_validate(content)
+        except ValidationError as error:
+            problems = "; ".join(_told(dict(item), cls) for item in error.errors(include_url=False))
+        raise model_error("plan.field", f"the plan {path} cannot be used: {problems}")
+
+    def digest(self, code: bytes) -> str:
+        """``sha256:...`` of everything that the plan says and of the model file's content."""
+        content = self.model_dump(mode="json", exclude={"model"})
+        text = json.dumps(content, sort_keys=True, separators=(",", ":")).encode()
+        whole = hashlib.sha256(text + bytes(1) + code)
+        return f"sha256:{whole.hexdigest()}"
+
+
+def _mapping(path: Path) -> dict[str, Any]:
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise model_error("plan.missing", f"there is no plan {path}") from None
+    except OSError as error:
+        raise model_error("plan.missing", f"the plan {path} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise model_error("plan.yaml", f"the plan {path} is not UTF-8 text") from error
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        what = getattr(error, "problem", None) or "it cannot be parsed"
+        raise model_error("plan.yaml", f"the plan {path}{where} is not YAML: {what}") from error
+    if not isinstance(content, dict):
+        raise model_error("plan.yaml", f"the plan {path} has no fields: expected 'name: ...', 'model: ...' and so on")
+    return content
+
+
+def _told(problem: dict[str, Any], root: type[BaseModel]) -> str:
+    location: tuple[int | str, ...] = problem["loc"]
+    name = ".".join(map(str, location))
+    if problem["type"] == "extra_forbidden":
+        section = _section(root, location[:-1])
+        return f"{name} is not a field; {known_or_nearest(str(location[-1]), section.model_fields)}"
+    if problem["type"] == "missing":
+        return f"{name} is missing"
+    found = problem.get("input")
+    shown = f", found {found!r}" if isinstance(found, str | int | float | bool) else ""
+    return f"{name}: {problem['msg'][0].lower()}{problem['msg'][1:]}{shown}"
+
+
+def _section(model: type[BaseModel], location: tuple[int | str, ...]) -> type[BaseModel]:
+    for part in location:
+        annotation = model.model_fields[str(part)].annotation
+        candidates = (annotation, *get_args(annotation))
+        model = next(c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel))
+    return model

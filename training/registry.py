@@ -1,0 +1,171 @@
+"""What this installation can train: frameworks and task categories, as records that are looked up by name.
+
+A third party adds a framework with an entry point in the group ``muster.frameworks`` that names a ``Framework``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from importlib.metadata import entry_points
+from importlib.util import find_spec
+from typing import Any, Final, Protocol, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.errors import Category as Blame
+from training.errors import TrainingError, model_error
+from training.plan import Training
+from training.scores import ClassPrediction
+from training.suggestions import known_or_nearest
+from training.weights import MEAN
+
+GROUP: Final = "muster.frameworks"
+
+Report = Callable[[int, int, float | None], None]
+"""Told how many of how many steps are done, and the loss if there is one."""
+Parameters = Mapping[str, NDArray[Any]]
+"""A model's tensors by name."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """The shape of what is learnt.
+
+    Attributes:
+        features: Number of input columns.
+        classes: Number of classes; ``None`` for a number.
+    """
+
+    features: int
+    classes: int | None
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows to learn from.
+
+    Attributes:
+        inputs: float64, shape (rows, features), standardised.
+        target: int64 codes or float64 standardised values, shape (rows,).
+    """
+
+    inputs: NDArray[np.float64]
+    target: NDArray[Any]
+
+
+class TabularModel(Protocol):
+    """One vendor's model as a framework plug-in handles it."""
+
+    name: str
+    """Of the model's class."""
+
+    def initial(self, seed: int) -> Parameters:
+        """The parameters to begin with."""
+        ...
+
+    def trained(
+        self, parameters: Parameters, rows: Rows, training: Training, *, seed: int, cycle: int, report: Report
+    ) -> Parameters:
+        """The parameters after training on ``rows``."""
+        ...
+
+    def classes(self, parameters: Parameters, inputs: NDArray[np.float64]) -> ClassPrediction:
+        """Predicted classes."""
+        ...
+
+    def values(self, parameters: Parameters, inputs: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Predicted numbers, shape (rows,)."""
+        ...
+
+
+class Plugin(Protocol):
+    """What the module of a framework offers."""
+
+    def tabular(self, made: object, problem: Problem) -> TabularModel:
+        """Handle what the vendor's file made.
+
+        Raises:
+            TrainingError: It is nothing that this framework can train here.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Framework:
+    """A framework plug-in.
+
+    Attributes:
+        name: As model files declare it.
+        module: Where the plug-in is; imported only by workers.
+        needs: Package that has to be installed.
+        categories: Task categories that it can train.
+        install: How to install what it needs.
+        reduction: How updates of its parameters are combined.
+    """
+
+    name: str
+    module: str
+    needs: str
+    categories: frozenset[str]
+    install: str
+    reduction: str = MEAN
+
+    @property
+    def installed(self) -> bool:
+        """Whether it can be used here."""
+        return find_spec(self.needs) is not None
+
+    def load(self) -> Plugin:
+        """The plug-in.
+
+        Raises:
+            TrainingError: What it needs is not installed here.
+        """
+        if not self.installed:
+            raise TrainingError(Blame.INFRA, "framework.missing", f"{self.name} is not installed here: {self.install}")
+        return cast("Plugin", import_module(self.module))
+
+
+@dataclass(frozen=True)
+class Registry:
+    """Everything that can be trained."""
+
+    frameworks: Mapping[str, Framework] = field(default_factory=dict)
+    categories: Mapping[str, str] = field(default_factory=dict)
+    """Task category -> module that handles it."""
+
+    def framework(self, name: str, category: str) -> Framework:
+        """The framework ``name``, if it can train ``category``.
+
+        Raises:
+            TrainingError: It is unknown or cannot.
+        """
+        found = self.frameworks.get(name)
+        if found is None:
+            raise model_error(
+                "model.contract", f"the framework {name!r} is not known; {known_or_nearest(name, self.frameworks)}"
+            )
+        if category not in found.categories:
+            raise model_error(
+                "model.contract",
+                f"{name} cannot train {category!r}; {known_or_nearest(category, found.categories)}",
+            )
+        return found
+
+
+_TABULAR: Final = frozenset({"tabular_classification", "tabular_regression"})
+_OWN: Final = (
+    Framework("sklearn", "training.frameworks.sklearn", "sklearn", _TABULAR, "pip install 'muster-fl[sklearn]'"),
+)
+
+
+def default_registry() -> Registry:
+    """Our own plug-ins and those of installed packages."""
+    found = {framework.name: framework for framework in _OWN}
+    for point in entry_points(group=GROUP):
+        framework = point.load()
+        found.setdefault(framework.name, framework)
+    return Registry(found, dict.fromkeys(sorted(_TABULAR), "training.categories.tabular"))

@@ -1,0 +1,15 @@
+"""Did you mean ...? For names that people type."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+def known_or_nearest(wrong: str, known: Iterable[str]) -> str:
+    """``did you mean 'x'?`` if something known is near, else the list of what is known."""
+    names = sorted(known)
+    nearest = difflib.get_close_matches(wrong, names, n=1)
+    if nearest:
+        return f"did you mean {nearest[0]!r}?"
+    return f"expected one of {', '.join(names)}" if names else "nothing is known here"

@@ -1,0 +1,94 @@
+"""``CONFIG.yaml``: all that a worker is told. Paths are relative to the file."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Final, Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from training.categories.tabular import Task as TabularTask
+from training.errors import Category, TrainingError
+from training.plan import Limits, Training
+
+WEIGHTS: Final = "weights.safetensors"
+METRICS: Final = "metrics.json"
+RESOURCES: Final = "resources.json"
+PROGRESS: Final = "progress.jsonl"
+ERROR: Final = "error.json"
+PREDICTIONS: Final = "predictions.csv"
+
+
+class Task(StrEnum):
+    """What a worker can be asked for."""
+
+    SMOKE = "smoke"
+    """Try the model file on a few made-up rows."""
+    STATISTICS = "statistics"
+    """Sum up what preprocessing needs."""
+    INITIALISE = "initialise"
+    """Make the first global model from the summed statistics."""
+    TRAIN = "train"
+    EVALUATE = "evaluate"
+    """Score the received model on the test rows."""
+    PREDICT = "predict"
+    """Write the received model's predictions for the test rows; they stay at the site."""
+
+    @property
+    def needs_data(self) -> bool:
+        """Whether it reads the dataset."""
+        return self not in {Task.SMOKE, Task.INITIALISE}
+
+    @property
+    def writes_weights(self) -> bool:
+        """Whether weights come of it."""
+        return self in {Task.STATISTICS, Task.INITIALISE, Task.TRAIN}
+
+
+class Config(BaseModel):
+    """What a worker is told."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    version: Literal[1] = 1
+    category: str
+    framework: str
+    features: tuple[str, ...]
+    target: str
+    classes: tuple[str, ...] | None = None
+    seed: int = 0
+    cycle: int = 0
+    training: Training = Training()
+    limits: Limits = Limits()
+    model: Path = Path("model.py")
+    weights: Path | None = None
+    """Summed statistics or the global model."""
+    dataset: Path | None = None
+
+    @property
+    def tabular(self) -> TabularTask:
+        """What is learnt from what."""
+        return TabularTask(self.features, self.target, self.classes)
+
+    def write(self, path: Path) -> None:
+        """Write it as YAML."""
+        path.write_text(yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False), encoding="utf-8")
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read it; paths become absolute.
+
+        Raises:
+            TrainingError: It cannot be used.
+        """
+        try:
+            found = cls.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        except (OSError, yaml.YAMLError, ValidationError) as error:
+            raise TrainingError(
+                Category.INFRA, "worker.config", f"the worker's configuration is wrong: {error}"
+            ) from error
+        folder = path.resolve().parent
+        placed = {name: folder / value for name in ("model", "weights", "dataset") if (value := getattr(found, name))}
+        return found.model_copy(update=placed)

@@ -1,0 +1,51 @@
+"""What a worker writes to its output directory."""
+
+from __future__ import annotations
+
+import json
+import resource
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+from training.errors import TrainingError
+from training.scores import Score
+from training.worker.config import ERROR, METRICS, PROGRESS, RESOURCES
+
+
+class Output:
+    """An output directory.
+
+    Args:
+        directory: It exists and is empty.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self._began = time.monotonic()
+
+    def metrics(self, examples: int, scores: Iterable[Score]) -> None:
+        """Write how many rows were used, and the metrics."""
+        content = {"examples": examples, "scores": [score.model_dump(mode="json") for score in scores]}
+        (self.directory / METRICS).write_text(json.dumps(content), encoding="utf-8")
+
+    def progress(self, done: int, total: int, loss: float | None = None) -> None:
+        """Add a line on how far the work is."""
+        line = json.dumps({"done": done, "total": total, "loss": loss})
+        with (self.directory / PROGRESS).open("a", encoding="utf-8") as file:
+            file.write(line + "\n")
+
+    def resources(self) -> None:
+        """Write what the worker used, as it sees it itself."""
+        used = resource.getrusage(resource.RUSAGE_SELF)
+        content = {
+            "wall_s": time.monotonic() - self._began,
+            "cpu_s": used.ru_utime + used.ru_stime,
+            "peak_memory_bytes": used.ru_maxrss * 1024,
+        }
+        (self.directory / RESOURCES).write_text(json.dumps(content), encoding="utf-8")
+
+    def error(self, error: TrainingError) -> None:
+        """Write why the work failed."""
+        content = {"category": error.category.value, "code": error.code, "message": error.message}
+        (self.directory / ERROR).write_text(json.dumps(content), encoding="utf-8")

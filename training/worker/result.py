@@ -1,0 +1,163 @@
+"""Reading what a worker wrote, which may be anything: the vendor's code ran in it."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Annotated, Final, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from training.errors import Category, TrainingError, egress_error
+from training.scores import Score
+from training.weights import check_weights
+from training.worker.config import ERROR, METRICS, PROGRESS, WEIGHTS, Task
+
+_MAX_JSON_BYTES: Final = 256 * 1024
+_MAX_SCORES: Final = 200
+_MAX_TEXT: Final = 500
+_M = TypeVar("_M", bound=BaseModel)
+_Word = Annotated[str, Field(pattern=r"^[a-z0-9_.]{1,64}$")]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class _Score(_Strict):
+    name: _Word
+    split: _Word
+    stage: _Word
+    value: float | None
+    reason: str | None = Field(default=None, max_length=_MAX_TEXT)
+    count: int = Field(ge=0)
+
+
+class _Metrics(_Strict):
+    examples: int
+    scores: list[_Score] = Field(max_length=_MAX_SCORES)
+
+
+class _Error(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    category: Category
+    code: _Word
+    message: str
+
+
+class Progress(_Strict):
+    """How far a worker says it is."""
+
+    done: int = Field(ge=0)
+    total: int = Field(ge=0)
+    loss: float | None = None
+
+
+class Result(BaseModel):
+    """What a worker did.
+
+    Attributes:
+        weights: Checked file; ``None`` where the task writes none.
+        examples: Rows used.
+        scores: Its metrics.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    weights: Path | None
+    examples: int
+    scores: tuple[Score, ...]
+
+
+def read_result(output: Path, task: Task, *, reference: Path | None, rows: int, max_bytes: int) -> Result:
+    """What a worker that ended well has written, checked.
+
+    Args:
+        output: Its output directory.
+        task: What it was asked for.
+        reference: Weights whose form its own must have, if any.
+        rows: Rows that it was given: it cannot have used more.
+        max_bytes: Most that may leave.
+
+    Raises:
+        TrainingError: Something is missing, malformed, impossible or may not leave.
+    """
+    metrics = _read(output / METRICS, _Metrics)
+    if metrics is None:
+        raise egress_error("metrics.format", f"the worker wrote no usable {METRICS}")
+    least = 0 if task is Task.EVALUATE else 1
+    if not least <= metrics.examples <= rows:
+        raise egress_error(
+            "metrics.examples", f"the worker says that it used {metrics.examples} rows; it was given {rows}"
+        )
+    weights = None
+    if task.writes_weights:
+        weights = output / WEIGHTS
+        check_weights(weights, reference=reference, max_bytes=max_bytes)
+    return Result(
+        weights=weights,
+        examples=metrics.examples,
+        scores=tuple(_score(score, rows) for score in metrics.scores),
+    )
+
+
+def read_error(output: Path) -> TrainingError | None:
+    """Why the worker says that it failed; ``None`` if it does not say."""
+    error = _read(output / ERROR, _Error)
+    if error is None:
+        return None
+    return TrainingError(error.category, error.code, " ".join(error.message.split())[:_MAX_TEXT])
+
+
+def read_progress(output: Path, offset: int) -> tuple[Progress | None, int]:
+    """The newest whole line of progress behind ``offset``, and the offset behind it."""
+    path = output / PROGRESS
+    try:
+        if path.is_symlink() or not path.is_file():
+            return None, offset
+        with path.open("rb") as file:
+            file.seek(offset)
+            data = file.read(_MAX_JSON_BYTES)
+    except OSError:
+        return None, offset
+    whole, _, _ = data.rpartition(b"\n")
+    if not whole:
+        return None, offset
+    try:
+        return Progress.model_validate_json(whole.rpartition(b"\n")[2]), offset + len(whole) + 1
+    except ValidationError:
+        return None, offset + len(whole) + 1
+
+
+def used_bytes(directory: Path) -> int:
+    """Bytes on disk below ``directory``; links are counted as themselves."""
+    total = 0
+    for path in directory.rglob("*"):
+        try:
+            total += path.lstat().st_blocks * 512
+        except OSError:
+            continue
+    return total
+
+
+def _read(path: Path, model: type[_M]) -> _M | None:
+    try:
+        if path.is_symlink() or not path.is_file() or path.stat().st_size > _MAX_JSON_BYTES:
+            return None
+        return model.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError):
+        return None
+
+
+def _score(score: _Score, rows: int) -> Score:
+    finite = score.value is not None and math.isfinite(score.value)
+    reason = score.reason or ("no reason given" if score.value is None else "the value is not finite")
+    return Score(
+        name=score.name,
+        split=score.split,
+        stage=score.stage,
+        value=score.value if finite else None,
+        reason=None if finite else reason,
+        count=min(score.count, rows),
+    )
