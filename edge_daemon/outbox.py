@@ -1,0 +1,67 @@
+"""What leaves an edge: sealed weights, then the event that tells of them. Sending again sends the same bytes."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Final
+
+from bus.events.weights import SealedObject
+from bus.identity.directory import Directory
+from bus.runtime.service import Context
+from bus.weights import layout, transfer
+from bus.wire.subjects import weights_address
+from edge_daemon.domain.jobs import Job, said
+from edge_daemon.settings import EdgeSettings
+
+_AGGREGATOR: Final = "aggregator"
+
+
+class Outbox:
+    """Sends what jobs came to.
+
+    Args:
+        context: Of the edge.
+        directory: Knows whom to seal for.
+    """
+
+    def __init__(self, context: Context[EdgeSettings], directory: Directory) -> None:
+        self._context = context
+        self._directory = directory
+
+    async def send(self, job: Job, weights: Path) -> None:
+        """Seal and upload the weights of a job, if it has any, and say what came of it.
+
+        Raises:
+            Unavailable: The bus is away; send again.
+            MusterError: It cannot be said at all.
+        """
+        assert job.outcome is not None
+        sealed = await self._upload(job, weights) if job.outcome.has_weights else None
+        await self._context.voice.say(said(job, sealed), owner=job.owner, cause=job.record)
+
+    async def _upload(self, job: Job, weights: Path) -> SealedObject:
+        identity, command = self._context.voice.identity, job.command
+        name = f"update-{command.cycle}-{command.trial}"
+        address = weights_address(job.owner, identity.principal, command.experiment, name)
+        recipient = self._directory[_AGGREGATOR]  # type: ignore[index]
+        return await transfer.upload_file(
+            self._context.broker.blobs(),
+            weights,
+            address,
+            identity,
+            {recipient.principal: recipient.sealing},
+            layout=(await asyncio.to_thread(layout_of, weights)).digest,
+        )
+
+
+def layout_of(path: Path) -> layout.Layout:
+    """The layout of a safetensors file.
+
+    Raises:
+        Invalid: It is none, or cannot be handled chunk by chunk.
+    """
+    with path.open("rb") as file:
+        start = file.read(8)
+        size = layout.header_bytes(start)
+        return layout.parse(start + file.read(size - len(start)))

@@ -1,0 +1,141 @@
+"""The edge's own memory: its jobs, in SQLite. A command is acknowledged only once it is in here."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final, Self
+
+from sqlalchemy import (
+    Column,
+    DateTime,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    delete,
+    event,
+    select,
+    update,
+)
+from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from bus.identity.directory import Directory
+from bus.wire.envelope import to_message
+from bus.wire.message import Message, Stored
+from bus.wire.record import Record
+from edge_daemon.domain.jobs import Job, Outcome, State
+
+_KEPT: Final = timedelta(days=8)
+"""Longer than a command can be delivered again."""
+
+_METADATA: Final = MetaData()
+_JOBS: Final = Table(
+    "jobs",
+    _METADATA,
+    Column("id", String, primary_key=True),
+    Column("experiment", String, nullable=False),
+    Column("sequence", Integer, nullable=False),
+    Column("stored_at", DateTime, nullable=False),
+    Column("subject", String, nullable=False),
+    Column("headers", Text, nullable=False),
+    Column("data", LargeBinary, nullable=False),
+    Column("state", String, nullable=False),
+    Column("outcome", Text),
+)
+
+
+class JobStore:
+    """Jobs on disk; use through ``opened``.
+
+    Args:
+        engine: Of the database.
+        directory: Verifies the commands again when they are read back.
+    """
+
+    def __init__(self, engine: AsyncEngine, directory: Directory) -> None:
+        self._engine = engine
+        self._directory = directory
+
+    @classmethod
+    @asynccontextmanager
+    async def opened(cls, path: Path, directory: Directory) -> AsyncIterator[Self]:
+        """The jobs in the file ``path``, which is made if missing."""
+        engine = create_async_engine(f"sqlite+aiosqlite:///{path}", hide_parameters=True)
+        event.listen(engine.sync_engine, "connect", _durable)
+        try:
+            async with engine.begin() as connection:
+                await connection.run_sync(_METADATA.create_all)
+                old = (datetime.now(UTC) - _KEPT).replace(tzinfo=None)
+                over = [state.value for state in State if state.over]
+                await connection.execute(delete(_JOBS).where(_JOBS.c.state.in_(over), _JOBS.c.stored_at < old))
+            yield cls(engine, directory)
+        finally:
+            await engine.dispose()
+
+    async def accept(self, record: Record) -> None:
+        """Note a command; one that is known already is left as it is."""
+        message = to_message(record.envelope)
+        row = {
+            "id": record.id,
+            "experiment": str(getattr(record.body, "experiment", "")),
+            "sequence": record.sequence,
+            "stored_at": record.stored_at.astimezone(UTC).replace(tzinfo=None),
+            "subject": message.subject,
+            "headers": json.dumps(dict(message.headers)),
+            "data": message.data,
+            "state": State.ACCEPTED.value,
+        }
+        async with self._engine.begin() as connection:
+            await connection.execute(insert(_JOBS).values(row).on_conflict_do_nothing())
+
+    async def open(self) -> Sequence[Job]:
+        """Jobs that are not over, in the order of their commands."""
+        return await self._jobs(_JOBS.c.state.in_([state.value for state in State if not state.over]))
+
+    async def of(self, experiment: str) -> Sequence[Job]:
+        """Jobs about one experiment that are not over."""
+        return [job for job in await self.open() if job.command.experiment == experiment]
+
+    async def move(self, identity: str, state: State, outcome: Outcome | None = None) -> None:
+        """Note that a job that is not over has come to ``state``."""
+        values: dict[str, Any] = {"state": state.value}
+        if outcome is not None:
+            values["outcome"] = outcome.model_dump_json()
+        unfinished = _JOBS.c.state.in_([each.value for each in State if not each.over])
+        async with self._engine.begin() as connection:
+            await connection.execute(update(_JOBS).where(_JOBS.c.id == identity, unfinished).values(values))
+
+    async def state(self, identity: str) -> State | None:
+        """Where a job stands; ``None`` if there is none."""
+        async with self._engine.connect() as connection:
+            found = (await connection.execute(select(_JOBS.c.state).where(_JOBS.c.id == identity))).scalar_one_or_none()
+        return None if found is None else State(found)
+
+    async def _jobs(self, condition: Any) -> list[Job]:  # noqa: ANN401 - an SQL expression
+        async with self._engine.connect() as connection:
+            rows = (
+                (await connection.execute(select(_JOBS).where(condition).order_by(_JOBS.c.sequence))).mappings().all()
+            )
+        return [self._job(row) for row in rows]
+
+    def _job(self, row: Any) -> Job:  # noqa: ANN401 - a row
+        message = Message(row["subject"], json.loads(row["headers"]), row["data"])
+        stored = Stored(message, row["sequence"], row["stored_at"].replace(tzinfo=UTC))
+        record = Record.of(self._directory.verify(message), stored)
+        outcome = None if row["outcome"] is None else Outcome.model_validate_json(row["outcome"])
+        return Job(record, State(row["state"]), outcome)
+
+
+def _durable(connection: Any, _: object) -> None:  # noqa: ANN401 - a driver's connection
+    """On disk before it counts, and readers do not wait for writers."""
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=FULL")
+    cursor.close()

@@ -1,0 +1,174 @@
+"""Where jobs are done: fetch what is needed, run the worker, check what it wrote.
+
+::
+
+    jobs/<command id>/inputs/     config.yaml, model.py, weights.safetensors, data/
+    jobs/<command id>/output/     what the worker wrote
+    jobs/<command id>/worker.log  what it printed; never leaves
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import platform
+import shutil
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Final
+
+from bus.errors import Invalid, MusterError
+from bus.events.base import Digest
+from bus.events.weights import Resources, Score
+from bus.identity.keys import Identity
+from bus.ports import BlobStore
+from bus.weights import transfer
+from edge_daemon.domain.jobs import Job, Outcome, failed, task
+from edge_daemon.export import export
+from edge_daemon.outbox import layout_of
+from edge_daemon.settings import EdgeSettings
+from training.dataset import Index
+from training.errors import Category, TrainingError, egress_error
+from training.plan import Limits, Training
+from training.worker.config import WEIGHTS, Config, Task
+from training.worker.process import Assignment
+from training.worker.result import Result, read_result
+from training.worker.sandbox import Isolation
+from training.worker.supervise import Ended, Tell, Usage, run_worker
+
+_NOTHING: Final = Usage(0.0, 0.0, 0)
+_PACKAGES: Final = ("numpy", "scipy", "scikit-learn", "safetensors")
+
+
+class Workshop:
+    """Does jobs, one directory each.
+
+    Args:
+        settings: Of the edge.
+        blobs: Where model files and weights come from.
+        identity: Opens what is sealed for this edge.
+        isolation: What keeps workers in.
+    """
+
+    def __init__(self, settings: EdgeSettings, blobs: BlobStore, identity: Identity, isolation: Isolation) -> None:
+        self._settings = settings
+        self._blobs = blobs
+        self._identity = identity
+        self._isolation = isolation
+        self._environment = environment()
+
+    def folder(self, job: Job) -> Path:
+        """The job's directory."""
+        return self._settings.data / "jobs" / job.id
+
+    def weights(self, job: Job) -> Path:
+        """The weights that the job's worker wrote."""
+        return self.folder(job) / "output" / WEIGHTS
+
+    def forget(self, job: Job) -> None:
+        """Remove everything of a job from the disk."""
+        shutil.rmtree(self.folder(job), ignore_errors=True)
+
+    async def do(self, job: Job, tell: Tell) -> Outcome:
+        """Do a job from the start; what was left of an earlier try is thrown away.
+
+        Raises:
+            Unavailable: What it needs cannot be fetched at present.
+        """
+        usage = _NOTHING
+        try:
+            index = await self._prepare(job)
+            ended = await self._run(job, tell)
+            usage = ended.usage
+            if ended.error is not None:
+                raise ended.error
+            result = await asyncio.to_thread(self._checked, job, index)
+        except TrainingError as error:
+            return failed(error, _resources(usage), self._environment, self._identity.principal)
+        finally:
+            # The rows must not lie about longer than they are needed.
+            shutil.rmtree(self.folder(job) / "inputs", ignore_errors=True)
+        return Outcome(
+            resources=_resources(usage),
+            environment=self._environment,
+            examples=result.examples,
+            scores=tuple(Score(**score.model_dump()) for score in result.scores),
+            has_weights=result.weights is not None,
+        )
+
+    def refuse(self, error: TrainingError) -> Outcome:
+        """The outcome of a job that is not even begun."""
+        return failed(error, _resources(_NOTHING), self._environment, self._identity.principal)
+
+    async def _prepare(self, job: Job) -> Index:
+        """Fill the job's inputs."""
+        command, wanted = job.command, task(job.command.cycle.kind)
+        self.forget(job)
+        inputs = self.folder(job) / "inputs"
+        inputs.mkdir(parents=True, mode=0o700)
+        (self.folder(job) / "output").mkdir()
+        try:
+            await transfer.download_file(self._blobs, command.code, self._identity, inputs / "model.py")
+            if command.model is not None:
+                await transfer.download_file(self._blobs, command.model, self._identity, inputs / WEIGHTS)
+        except MusterError as error:
+            if error.retryable:
+                raise
+            raise TrainingError(Category.INFRA, error.code, error.message) from error
+        index = Index(rows={}, columns=())
+        if wanted.needs_data:
+            index = await export(self._settings.store_url, command.data, inputs / "data")
+        limits = self._limits(job)
+        Config(
+            category=command.data.category,
+            framework=command.framework,
+            features=command.data.features,
+            target=command.data.target,
+            classes=command.data.classes,
+            seed=command.seed,
+            cycle=command.cycle.number,
+            training=Training.model_validate_json(command.training),
+            limits=limits,
+            weights=Path(WEIGHTS) if command.model is not None else None,
+            dataset=Path("data") if wanted.needs_data else None,
+        ).write(inputs / "config.yaml")
+        return index
+
+    async def _run(self, job: Job, tell: Tell) -> Ended:
+        folder, wanted = self.folder(job), task(job.command.cycle.kind)
+        limits = self._limits(job)
+        assignment = Assignment(wanted, folder / "inputs", folder / "output", folder / "worker.log", limits)
+        return await run_worker(assignment, self._isolation, tell)
+
+    def _limits(self, job: Job) -> Limits:
+        return self._settings.bounded(Limits.model_validate(job.command.limits.model_dump()))
+
+    def _checked(self, job: Job, index: Index) -> Result:
+        wanted = task(job.command.cycle.kind)
+        reference = self.folder(job) / "inputs" / WEIGHTS if wanted is Task.TRAIN else None
+        split = "test" if wanted is Task.EVALUATE else "train"
+        rows = index.rows.get(split, 0) if wanted.needs_data else 1
+        output, most = self.folder(job) / "output", self._limits(job).disk_bytes
+        result = read_result(output, wanted, reference=reference, rows=rows, max_bytes=most)
+        if result.weights is not None:
+            try:
+                layout_of(result.weights)
+            except Invalid as error:
+                raise egress_error(error.code, error.message) from error
+        return result
+
+
+def environment() -> Digest:
+    """Digest of what a result may depend on besides its inputs: interpreter, platform, packages."""
+    facts = {"python": platform.python_version(), "machine": platform.machine(), "system": platform.system()}
+    for package in _PACKAGES:
+        try:
+            facts[package] = version(package)
+        except PackageNotFoundError:
+            facts[package] = ""
+    return Digest(f"sha256:{hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()}")
+
+
+def _resources(usage: Usage) -> Resources:
+    return Resources(wall_s=usage.wall_s, cpu_s=usage.cpu_s, peak_memory_bytes=usage.peak_memory_bytes)
