@@ -115,12 +115,12 @@ def _sealed(body: UpdateSealed) -> str:
 
 @_tells(UpdateFailed)
 def _update_failed(body: UpdateFailed) -> str:
-    return f"{body.cycle}: {_failure(body.failure)}"
+    return f"{body.cycle}: {failure_text(body.failure)}"
 
 
 @_tells(UpdateRejected)
 def _rejected(body: UpdateRejected) -> str:
-    return f"{body.cycle}: {body.edge}: {_failure(body.failure)}"
+    return f"{body.cycle}: {body.edge}: {failure_text(body.failure)}"
 
 
 @_tells(CycleExpired)
@@ -151,12 +151,12 @@ def _evaluated(body: ModelEvaluated) -> str:
 
 @_tells(ModelFailed)
 def _model_failed(body: ModelFailed) -> str:
-    return f"{body.cycle}: {_failure(body.failure)}"
+    return f"{body.cycle}: {failure_text(body.failure)}"
 
 
 @_tells(ExperimentFailed)
 def _failed(body: ExperimentFailed) -> str:
-    return _failure(body.failure)
+    return failure_text(body.failure)
 
 
 @_tells(ExperimentCompleted)
@@ -164,7 +164,8 @@ def _completed(body: ExperimentCompleted) -> str:
     return f"{body.model.digest}{_scores(body.scores)}"
 
 
-def _failure(failure: Failure) -> str:
+def failure_text(failure: Failure) -> str:
+    """Why something failed, and where."""
     where = f" at {failure.edge}" if failure.edge else ""
     return f"{failure.message} ({failure.code}{where})"
 

@@ -1,0 +1,87 @@
+"""How a running experiment looks in a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from bus.wire.record import Record
+from muster.follow import View
+from muster.story import told
+from muster.summary import score_text, waiting_for
+
+_HEADLINES = ("accuracy", "roc_auc", "log_loss", "rmse", "r2")
+
+
+class Display:
+    """Shows a view as it changes: live in a terminal, else a line per event."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._live: Live | None = None
+
+    @contextmanager
+    def shown(self) -> Iterator[Display]:
+        """Shows from here on; leaves the last picture standing."""
+        if not self._console.is_terminal:
+            yield self
+            return
+        with Live(console=self._console, refresh_per_second=8, transient=True) as live:
+            self._live = live
+            yield self
+        self._live = None
+
+    def tell(self, view: View, record: Record | None) -> None:
+        """See ``muster.follow.follow``."""
+        if self._live is not None:
+            self._live.update(picture(view))
+        elif record is not None:
+            self._console.print(told(record).text, markup=False, soft_wrap=True)
+
+
+def picture(view: View) -> RenderableType:
+    """The state of a view as a block of a few lines."""
+    experiment = view.experiment
+    done, total = view.steps
+    head = Table.grid(padding=(0, 2))
+    head.add_row(
+        Text(experiment.spec.name, style="bold"),
+        Text(experiment.phase.value, style="cyan"),
+        ProgressBar(total=total, completed=done, width=30),
+        Text(f"step {done}/{total}"),
+        Text(_eta(view)),
+    )
+    rows = Table.grid(padding=(0, 2))
+    for edge, doing in view.edges():
+        rows.add_row(Text(f"  {edge}"), Text(doing, style="dim"))
+    parts: list[RenderableType] = [head, rows]
+    reason = waiting_for(experiment, view.world)
+    if reason and not view.edges():
+        parts.append(Text(f"  {reason}", style="yellow"))
+    if view.scores:
+        parts.append(Text("  " + scores_line(view)))
+    return Group(*parts)
+
+
+def scores_line(view: View) -> str:
+    """The headline metrics of the last global model."""
+    best = [score for score in view.scores if score.name in _HEADLINES]
+    trained = [score for score in best if (score.stage, score.split) == ("trained", "validation")] or best
+    split = trained[0].split if trained else ""
+    chosen = [score for score in trained if score.split == split]
+    return f"{split}: " + ", ".join(score_text(score) for score in chosen)
+
+
+def _eta(view: View) -> str:
+    seconds = view.eta_s(datetime.now(UTC))
+    if seconds is None or view.over:
+        return ""
+    minutes, rest = divmod(max(0, round(seconds)), 60)
+    return f"ETA {minutes}:{rest:02}"

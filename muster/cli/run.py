@@ -1,0 +1,94 @@
+"""``muster run``: submit an experiment, and follow it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from bus.errors import Denied, MusterError, WorkerFailed
+from bus.events.experiments import ExperimentAborted, ExperimentFailed, ExperimentRefused
+from muster.cli.display import Display
+from muster.cli.frame import As, Federation, Frame, Json
+from muster.client import Client
+from muster.follow import View, follow
+from muster.story import failure_text
+from muster.submit import read_draft, resolve, smoke, submit
+from muster.summary import score_text, summary
+
+app = typer.Typer()
+
+
+@app.command()
+def run(
+    plan: Annotated[Path, typer.Argument(help="The plan, a YAML file.")],
+    follow: Annotated[bool, typer.Option("--follow", help="Show progress, and return when it has ended.")] = False,
+    check: Annotated[bool, typer.Option(help="First try the model file in a worker here, on made-up rows.")] = True,
+    federation: Federation = None,
+    as_: As = None,
+    json: Json = False,
+) -> None:
+    """Submit the experiment that a plan describes.
+
+    Everything is checked before anything is sent: the plan, the model file, and that the data fits. With --follow the
+    exit status tells how it ended: 0 completed or stopped, 7 refused by policy, 9 failed.
+    """
+    frame = Frame(as_json=json, federation=federation, principal=as_)
+
+    async def work() -> None:
+        draft = read_draft(plan)
+        async with frame.connect() as client:
+            data, holders = resolve(draft, await client.datasets())
+            if check:
+                await smoke(draft, data)
+            identity = await submit(client, draft, data, holders)
+            frame.out.say(
+                f"submitted {identity}: {len(data.features)} features of {data.dataset} at {', '.join(holders)}"
+            )
+            if not follow:
+                frame.out.result({"id": identity, "plan": draft.digest}, identity)
+                return
+            view = await followed(client, frame, identity)
+        outcome(view)
+        frame.out.result(_facts(view), *_lines(view))
+
+    frame.run(work)
+
+
+async def followed(client: Client, frame: Frame, identity: Any) -> View:  # noqa: ANN401 - an id
+    """Follow an experiment on the frame's terminal."""
+    with Display(frame.out.prose).shown() as display:
+        return await follow(client, identity, display.tell)
+
+
+def outcome(view: View) -> None:
+    """Raise if an experiment ended otherwise than it should.
+
+    Raises:
+        Denied: Policy refused it.
+        WorkerFailed: It failed.
+        MusterError: It was aborted.
+    """
+    body = view.last.body if view.last is not None else None
+    if isinstance(body, ExperimentRefused):
+        raise Denied(f"experiment {view.id} was refused: {'; '.join(body.reasons)}", code="policy.refused")
+    if isinstance(body, ExperimentFailed):
+        raise WorkerFailed(f"experiment {view.id} failed: {failure_text(body.failure)}", code="experiment.failed")
+    if isinstance(body, ExperimentAborted):
+        raise MusterError(
+            f"experiment {view.id} was aborted: {body.reason or 'no reason given'}", code="experiment.aborted"
+        )
+
+
+def _facts(view: View) -> dict[str, Any]:
+    return summary(view.experiment, view.world)
+
+
+def _lines(view: View) -> list[str]:
+    experiment = view.experiment
+    lines = [f"{experiment.id} {experiment.phase}"]
+    if experiment.global_model is not None:
+        lines.append(f"model  {experiment.global_model.digest}")
+    lines += [f"{score.split:<6} {score_text(score)}" for score in experiment.scores]
+    return [*lines, f"fetch it with: muster download {experiment.id}"]

@@ -1,0 +1,127 @@
+"""Following an experiment as it runs: events change its state, progress signals fill the gaps between them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from bus.events.base import ExperimentId, PrincipalId
+from bus.events.cycles import CycleOpened, ModelAveraged, ModelEvaluated, Progress
+from bus.events.weights import FederatedScore
+from bus.wire.record import Record
+from coordinator.domain.schedule import schedule
+from coordinator.domain.state import Experiment, Phase, Sealed
+from coordinator.domain.world import World
+from muster.client import Client
+
+
+@dataclass
+class View:
+    """What is known of a running experiment.
+
+    Attributes:
+        world: Folded as far as was read.
+        id: The experiment's.
+        signals: Edge -> its last progress report in the cycle that runs.
+        scores: Of the last global model.
+        began: When the first cycle opened; ``None`` before.
+        last: The last event.
+    """
+
+    world: World
+    id: ExperimentId
+    signals: dict[PrincipalId, Progress] = field(default_factory=dict)
+    scores: tuple[FederatedScore, ...] = ()
+    began: datetime | None = None
+    last: Record | None = None
+
+    @property
+    def experiment(self) -> Experiment:
+        """Its state."""
+        return self.world.experiments[self.id]
+
+    @property
+    def steps(self) -> tuple[int, int]:
+        """Cycles of its schedule that are done, and all of them."""
+        return self.experiment.step, len(schedule(self.experiment.spec.cycles))
+
+    @property
+    def over(self) -> bool:
+        """Whether there is nothing more to follow."""
+        return self.experiment.phase.final or self.experiment.phase is Phase.STOPPED
+
+    def eta_s(self, now: datetime) -> float | None:
+        """Seconds that are left if cycles go on taking what they took so far; ``None`` before the first is done."""
+        done, total = self.steps
+        if self.began is None or done == 0:
+            return None
+        return (now - self.began).total_seconds() / done * (total - done)
+
+    def edges(self) -> list[tuple[PrincipalId, str]]:
+        """Every edge of the cycle that runs, and what it is doing."""
+        cycle = self.experiment.cycle
+        if cycle is None:
+            return []
+        return [(edge, self._doing(edge)) for edge in cycle.cohort]
+
+    def _doing(self, edge: PrincipalId) -> str:
+        cycle = self.experiment.cycle
+        assert cycle is not None
+        answer = cycle.answers.get(edge)
+        if isinstance(answer, Sealed):
+            return f"done, {answer.examples} examples"
+        if answer is not None:
+            return f"failed: {answer.failure.message}"
+        signal = self.signals.get(edge)
+        if signal is None or signal.cycle != cycle.cycle:
+            return "waiting for its update"
+        loss = "" if signal.loss is None else f", loss {signal.loss:.4f}"
+        return f"{signal.phase} {signal.done}/{signal.total}{loss}"
+
+    def fold(self, record: Record) -> None:
+        """Take in an event."""
+        self.world.fold(record)
+        self.last = record
+        body = record.body
+        if isinstance(body, CycleOpened):
+            self.began = self.began or record.envelope.time
+            self.signals.clear()
+        elif isinstance(body, ModelAveraged | ModelEvaluated):
+            self.scores = body.scores or self.scores
+
+
+async def follow(client: Client, experiment: ExperimentId, tell: Callable[[View, Record | None], None]) -> View:
+    """Follow an experiment to its end.
+
+    Args:
+        client: Who follows.
+        experiment: Which; it was submitted.
+        tell: Told after every event, with its record, and after every progress signal, with ``None``.
+    """
+    view = View(await client.world(), experiment)
+    position = view.world.position
+    signals = asyncio.create_task(_listen(client, view, tell))
+    try:
+        async for record in client.history(view.experiment, follow=True):
+            if record.sequence > position:
+                view.fold(record)
+            else:
+                view.last = record
+            tell(view, record)
+            if view.over:
+                break
+    finally:
+        signals.cancel()
+        with suppress(asyncio.CancelledError):
+            await signals
+    return view
+
+
+async def _listen(client: Client, view: View, tell: Callable[[View, Record | None], None]) -> None:
+    async for record in client.progress(view.id):
+        if isinstance(record.body, Progress):
+            view.signals[record.body.edge] = record.body
+            tell(view, None)

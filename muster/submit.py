@@ -1,0 +1,233 @@
+"""From a plan file to a submitted experiment. Everything that can be found wrong is found before anything is said."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from ulid import ULID
+
+from bus.errors import Invalid, NotFound
+from bus.events.base import DatasetId, Digest, ExperimentId, PrincipalId
+from bus.events.datasets import ColumnKind, DatasetRegistered
+from bus.events.experiments import ExperimentSubmitted, Limits, Strategy, TaskData
+from bus.weights import transfer
+from bus.wire.subjects import weights_address
+from muster.client import Client
+from training.errors import TrainingError
+from training.model import Header, check_header, read_header
+from training.plan import Plan
+from training.registry import Registry, default_registry
+from training.suggestions import known_or_nearest
+from training.worker import sandbox
+from training.worker.config import Config, Task
+from training.worker.process import Assignment
+from training.worker.supervise import run_worker
+
+STRATEGIES: Final = ("fedavg",)
+_NUMBERS: Final = frozenset({ColumnKind.REAL, ColumnKind.INTEGER, ColumnKind.BOOLEAN})
+_CLASSIFICATION: Final = "tabular_classification"
+
+Holders = Mapping[PrincipalId, DatasetRegistered]
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A plan and its model file, read and checked without any federation.
+
+    Attributes:
+        plan: The plan.
+        source: Path of the model file.
+        header: What the model file says about itself.
+        digest: Of plan and model file.
+    """
+
+    plan: Plan
+    source: Path
+    header: Header
+    digest: Digest
+
+
+def read_draft(path: Path, registry: Registry | None = None) -> Draft:
+    """Read a plan and its model file.
+
+    Raises:
+        Invalid: Something in them is wrong; the message says what was expected.
+    """
+    registry = registry or default_registry()
+    try:
+        plan = Plan.load(path)
+        source = path.parent / plan.model
+        code = _read(source, plan)
+        header = read_header(code, f"the model file {plan.model}")
+        check_header(
+            header, frameworks=registry.frameworks, categories=registry.categories, name=f"the model file {plan.model}"
+        )
+        registry.framework(header.framework, header.category)
+    except TrainingError as error:
+        raise Invalid(error.message, code=error.code) from error
+    if plan.strategy.name not in STRATEGIES:
+        raise Invalid(
+            f"strategy.name: {plan.strategy.name!r} is not known; {known_or_nearest(plan.strategy.name, STRATEGIES)}",
+            code="plan.strategy",
+        )
+    return Draft(plan, source, header, Digest(plan.digest(code)))
+
+
+def _read(source: Path, plan: Plan) -> bytes:
+    try:
+        return source.read_bytes()
+    except OSError as error:
+        raise Invalid(
+            f"the model file {plan.model} that the plan names cannot be read ({error.strerror}): expected it "
+            f"at {source}",
+            code="model.missing",
+        ) from error
+
+
+def resolve(draft: Draft, datasets: Mapping[DatasetId, Holders] | Mapping[str, Holders]) -> tuple[TaskData, Holders]:
+    """What is learnt from what, on whose data.
+
+    Raises:
+        NotFound: Nobody registered the dataset.
+        Invalid: The data does not fit the plan; every mismatch is named with the edge where it is.
+    """
+    wanted = draft.plan.data
+    holders = {str(name): held for name, held in datasets.items()}.get(wanted.dataset)
+    if not holders:
+        raise NotFound(
+            f"no edge holds a dataset {wanted.dataset!r}; {known_or_nearest(wanted.dataset, map(str, datasets))}",
+            code="dataset.missing",
+        )
+    targets = sorted({body.target for body in holders.values()})
+    target = wanted.target or targets[0]
+    features = wanted.features or _common(holders, target)
+    problems = _mismatches(draft.header, holders, features, target)
+    if problems:
+        raise Invalid(
+            f"the data does not fit the plan: {'; '.join(problems)} ('muster datasets --json' shows all columns)",
+            code="dataset.mismatch",
+        )
+    data = TaskData(
+        category=draft.header.category,
+        dataset=DatasetId(wanted.dataset),
+        features=features,
+        target=target,
+        classes=_classes(holders) if draft.header.category == _CLASSIFICATION else None,
+    )
+    if data.classes is not None and len(data.classes) < 2:
+        raise Invalid(
+            f"the target {target!r} has only the classes {data.classes}: nothing to learn", code="dataset.classes"
+        )
+    return data, holders
+
+
+def _common(holders: Holders, target: str) -> tuple[str, ...]:
+    """Columns of numbers that every edge has, in the order of the first edge, without the target."""
+    first, *others = [body for _, body in sorted(holders.items())]
+    shared = {c.name for c in first.columns}.intersection(*({c.name for c in body.columns} for body in others))
+    return tuple(c.name for c in first.columns if c.name in shared and c.name != target and c.kind in _NUMBERS)
+
+
+def _mismatches(header: Header, holders: Holders, features: Sequence[str], target: str) -> list[str]:
+    problems = [] if features else ["no column of numbers is left to learn from"]
+    if target in features:
+        problems.append(f"the target {target!r} is among the features")
+    for edge, body in sorted(holders.items()):
+        kinds = {column.name: column.kind for column in body.columns}
+        if body.category != header.category:
+            problems.append(f"{edge} registered it for {body.category}, the model is for {header.category}")
+        if body.target != target:
+            problems.append(f"{edge} registered the target {body.target!r}, the plan says {target!r}")
+        for name in features:
+            if name not in kinds:
+                problems.append(f"{edge} has no column {name!r}; {known_or_nearest(name, kinds)}")
+            elif kinds[name] not in _NUMBERS:
+                problems.append(f"{edge} holds {kinds[name]} in column {name!r}, features must be numbers")
+    return problems
+
+
+def _classes(holders: Holders) -> tuple[str, ...]:
+    """All labels of all edges, in training or test rows."""
+    return tuple(
+        sorted({label for body in holders.values() for split in body.splits.values() for label in split.classes or ()})
+    )
+
+
+async def smoke(draft: Draft, data: TaskData) -> None:
+    """Try the model file on a few made-up rows, in a worker on this machine; nothing if its framework is not here.
+
+    Raises:
+        Invalid: It cannot train; the message says why.
+    """
+    if not default_registry().frameworks[draft.header.framework].installed:
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        inputs, output = Path(folder) / "inputs", Path(folder) / "output"
+        inputs.mkdir()
+        output.mkdir()
+        await asyncio.to_thread(_lay_out, draft, data, inputs)
+        assignment = Assignment(Task.SMOKE, inputs, output, Path(folder) / "worker.log", draft.plan.limits)
+        ended = await run_worker(assignment, sandbox.available())
+    if ended.error is not None:
+        raise Invalid(f"the model was tried here and fails: {ended.error.message}", code=ended.error.code)
+
+
+def _lay_out(draft: Draft, data: TaskData, inputs: Path) -> None:
+    (inputs / "model.py").write_bytes(draft.source.read_bytes())
+    Config(
+        category=data.category,
+        framework=draft.header.framework,
+        features=data.features,
+        target=data.target,
+        classes=data.classes,
+        training=draft.plan.training,
+        limits=draft.plan.limits,
+    ).write(inputs / "config.yaml")
+
+
+async def submit(client: Client, draft: Draft, data: TaskData, holders: Holders) -> ExperimentId:
+    """Seal the model file for the edges that hold the data, and submit the experiment.
+
+    Raises:
+        Invalid: The quorum cannot be reached.
+        Unavailable: The federation is away.
+    """
+    plan, edges = draft.plan, tuple(sorted(holders))
+    if plan.quorum is not None and plan.quorum > len(edges):
+        raise Invalid(
+            f"quorum: {plan.quorum} edges are asked for, but only {len(edges)} hold {plan.data.dataset!r}: "
+            f"{', '.join(edges)}",
+            code="plan.quorum",
+        )
+    experiment = ExperimentId(str(ULID()))
+    code = await transfer.upload_file(
+        client.broker.blobs(),
+        draft.source,
+        weights_address(client.owner, client.identity.principal, experiment, "code"),
+        client.identity,
+        {edge: client.directory[edge].sealing for edge in edges},
+    )
+    submitted = ExperimentSubmitted(
+        experiment=experiment,
+        name=plan.name,
+        objective=plan.objective,
+        framework=draft.header.framework,
+        data=data,
+        cycles=plan.cycles,
+        quorum=plan.quorum,
+        deadline_s=plan.deadline_s,
+        seed=plan.seed,
+        strategy=Strategy(name=plan.strategy.name),
+        training=plan.training.canonical,
+        limits=Limits(**plan.limits.model_dump()),
+        code=code,
+        recipients=edges,
+        plan_digest=draft.digest,
+    )
+    await client.say(submitted)
+    return experiment
