@@ -119,7 +119,8 @@ def table(*columns: str) -> Table:
     """A plain table."""
     made = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
-        made.add_column(column)
+        # An id that is cut is no use to anybody.
+        made.add_column(column, no_wrap=column == "ID", overflow="fold")
     return made
 
 

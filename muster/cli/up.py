@@ -38,18 +38,22 @@ def up(
 
     async def work() -> None:
         layout = _layout(directory, edges, edge or [], vendor or [], port, lease)
-        stop = asyncio.Event()
+        here = asyncio.current_task()
+        assert here is not None
         for number in (signal.SIGINT, signal.SIGTERM):
-            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+            asyncio.get_running_loop().add_signal_handler(number, here.cancel)
 
         def restarted(name: str, status: int) -> None:
             frame.out.say(f"{name} ended with status {status}; starting it again")
 
         frame.out.say(f"starting the federation in {layout.directory}")
-        async with running(layout, on_restart=restarted):
-            _ready(frame, layout)
-            await stop.wait()
-            frame.out.say("stopping")
+        try:
+            async with running(layout, on_restart=restarted):
+                _ready(frame, layout)
+                await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            # A signal is how it is meant to end, at whatever point it comes.
+            frame.out.say("stopped")
 
     frame.run(work)
 

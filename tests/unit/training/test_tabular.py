@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from training import scores
+from training.categories import tabular
+from training.categories.tabular import Run, Table, Task
+from training.dataset import Column, Dataset, Encoding, Index, write_dataset
+from training.errors import TrainingError
+from training.plan import Training
+from training.scores import ClassPrediction, Where
+from training.weights import Weights
+
+TASK = Task(("a", "b"), "y", ("no", "yes"))
+WHERE = Where("test", "received")
+
+
+def summed(tables: list[Table], task: Task) -> Weights:
+    parts = [tabular.statistics(table, task) for table in tables]
+    return Weights({n: sum(p.tensors[n] for p in parts) for n in parts[0].tensors}, parts[0].reductions)
+
+
+def test_statistics_over_edges_are_those_of_all_rows() -> None:
+    random = np.random.default_rng(3)
+    features = random.normal(50.0, 7.0, (300, 2))
+    features[::7, 1] = np.nan
+    table = Table(features, np.zeros(300, np.int64))
+    parts = [table.take(np.arange(0, 20)), table.take(np.arange(20, 140)), table.take(np.arange(140, 300))]
+    found = tabular.preprocessing(summed(parts, TASK))
+    np.testing.assert_allclose(found["mean"], np.nanmean(features, axis=0), rtol=1e-12)
+    np.testing.assert_allclose(found["scale"], np.nanstd(features, axis=0), rtol=1e-9)
+
+
+def test_a_column_that_does_not_vary_keeps_its_scale() -> None:
+    features = np.column_stack([np.full(5, 1e9 + 0.1), np.full(5, np.nan)])
+    found = tabular.preprocessing(summed([Table(features, np.zeros(5, np.int64))], TASK))
+    np.testing.assert_array_equal(found["scale"], [1.0, 1.0])
+    assert found["mean"][1] == 0.0
+
+
+def test_a_regressions_target_is_standardised_too() -> None:
+    task = Task(("a",), "y", None)
+    sums = summed([Table(np.arange(4.0)[:, None], np.array([10.0, 20.0, 30.0, 40.0]))], task)
+    assert tabular.preprocessing(sums)["mean"].tolist() == [1.5, 25.0]
+
+
+@given(st.integers(2, 60), st.floats(0.01, 0.9), st.integers(0, 2**32 - 1))
+def test_validation_rows_are_the_same_in_every_cycle_and_leave_every_class(rows: int, share: float, seed: int) -> None:
+    table = Table(np.arange(2.0 * rows).reshape(rows, 2), np.arange(rows) % 2)
+    run = Run(Training(validation_split=share), seed, 1, lambda *_: None)
+    learning, validation = tabular._parts(table, TASK, run)
+    again = tabular._parts(table, TASK, Run(run.training, seed, 9, run.report))
+    assert sorted([*learning.features[:, 0], *validation.features[:, 0]]) == sorted(table.features[:, 0])
+    assert set(learning.target) == set(table.target)
+    np.testing.assert_array_equal(validation.features, again[1].features)
+
+
+def dataset(folder: Path) -> Dataset:
+    index = Index(
+        rows={"train": 4},
+        columns=(
+            Column(name="a", encoding=Encoding.NUMBER),
+            Column(name="b", encoding=Encoding.NUMBER),
+            Column(name="y", encoding=Encoding.LABEL, labels=("yes", "no")),
+        ),
+    )
+    arrays = {"a": np.array([1.0, 2.0, np.nan, 4.0]), "b": np.zeros(4), "y": np.array([0, 1, -1, 0])}
+    write_dataset(folder, index, {"train": arrays})
+    return Dataset.open(folder)
+
+
+def test_rows_without_a_target_are_left_out_and_labels_become_codes(tmp_path: Path) -> None:
+    table = tabular.read(dataset(tmp_path), "train", TASK)
+    assert table.target.tolist() == [1, 0, 1]
+    assert table.features[:, 0].tolist() == [1.0, 2.0, 4.0]
+    assert len(tabular.read(dataset(tmp_path), "test", TASK)) == 0
+
+
+def test_a_class_that_nobody_registered(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="was not registered"):
+        tabular.read(dataset(tmp_path), "train", Task(("a",), "y", ("no", "maybe")))
+
+
+@pytest.mark.parametrize(("name", "code"), [("c", "data.column"), ("y", "data.kind")])
+def test_columns_that_do_not_fit(tmp_path: Path, name: str, code: str) -> None:
+    with pytest.raises(TrainingError) as caught:
+        dataset(tmp_path).numbers(name, "train")
+    assert caught.value.code == code
+
+
+def test_a_damaged_dataset(tmp_path: Path) -> None:
+    data = dataset(tmp_path)
+    (tmp_path / "train" / "0.npy").write_bytes(b"no array")
+    with pytest.raises(TrainingError, match="cannot be read"):
+        data.numbers("a", "train")
+    (tmp_path / "dataset.json").write_text("{}")
+    with pytest.raises(TrainingError, match="no usable"):
+        Dataset.open(tmp_path)
+
+
+def test_metrics_without_a_value_say_why() -> None:
+    truth, codes = np.array([1, 1]), np.array([1, 0])
+    found = {s.name: s for s in scores.classification(truth, ClassPrediction(codes), 2, WHERE)}
+    assert found["accuracy"].value == 0.5
+    assert found["roc_auc"].value is None
+    assert found["roc_auc"].reason == "1 of 2 classes occur in these rows"
+    assert found["log_loss"].reason == "the model gives no probabilities"
+    nothing = np.zeros(0, np.int64)
+    assert {s.reason for s in scores.classification(nothing, ClassPrediction(nothing), 2, WHERE)} == {"no rows"}
+    flat = {s.name: s for s in scores.regression(np.ones(3), np.zeros(3), WHERE)}
+    assert flat["r2"].reason == "the target does not vary in these rows"
+    assert flat["rmse"].value == 1.0

@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from training.errors import TrainingError
+from training.weights import KEEP, MEAN, Weights, check_weights, read_weights, write_weights
+
+WEIGHTS = Weights(
+    {"model.coef": np.arange(6.0).reshape(2, 3), "preprocessing.mean": np.ones(3)},
+    {"model.coef": MEAN, "preprocessing.mean": KEEP},
+    {"estimator": "X"},
+)
+
+
+def test_round_trip_and_equal_bytes(tmp_path: Path) -> None:
+    one, two = tmp_path / "one", tmp_path / "two"
+    write_weights(one, WEIGHTS)
+    shuffled = Weights(
+        dict(reversed(WEIGHTS.tensors.items())), dict(reversed(WEIGHTS.reductions.items())), WEIGHTS.about
+    )
+    write_weights(two, shuffled)
+    assert one.read_bytes() == two.read_bytes()
+    found = read_weights(one)
+    assert found.reductions == WEIGHTS.reductions
+    assert found.about == {"estimator": "X"}
+    np.testing.assert_array_equal(found.part("model")["coef"], WEIGHTS.tensors["model.coef"])
+
+
+def test_fortran_order_is_written_as_it_is_meant(tmp_path: Path) -> None:
+    values = np.asfortranarray(np.arange(6.0).reshape(2, 3))
+    write_weights(tmp_path / "w", Weights({"a": values}, {"a": MEAN}))
+    np.testing.assert_array_equal(read_weights(tmp_path / "w").tensors["a"], values)
+
+
+def written(tmp_path: Path, name: str, **tensors: np.ndarray) -> Path:
+    path = tmp_path / name
+    write_weights(path, WEIGHTS.replaced("model", tensors) if tensors else WEIGHTS)
+    return path
+
+
+def test_good_weights_may_leave(tmp_path: Path) -> None:
+    reference = written(tmp_path, "reference")
+    check_weights(written(tmp_path, "w", coef=np.zeros((2, 3))), reference=reference, max_bytes=10_000)
+
+
+@pytest.mark.parametrize(
+    ("coef", "code"),
+    [
+        (np.full((2, 3), np.nan), "weights.finite"),
+        (np.full((2, 3), np.inf), "weights.finite"),
+        (np.zeros((3, 2)), "weights.shape"),
+        (np.zeros((2, 3), np.float32), "weights.shape"),
+    ],
+)
+def test_bad_tensors_may_not_leave(tmp_path: Path, coef: np.ndarray, code: str) -> None:
+    with pytest.raises(TrainingError) as caught:
+        check_weights(written(tmp_path, "w", coef=coef), reference=written(tmp_path, "r"), max_bytes=10_000)
+    assert caught.value.code == code
+
+
+def test_bad_files_may_not_leave(tmp_path: Path) -> None:
+    reference = written(tmp_path, "r")
+    cases = {
+        "weights.missing": tmp_path / "none",
+        "weights.format": tmp_path / "pickle",
+        "weights.empty": tmp_path / "e",
+    }
+    cases["weights.format"].write_bytes(pickle.dumps({"a": 1}))
+    write_weights(cases["weights.empty"], Weights({}, {}))
+    for code, path in cases.items():
+        with pytest.raises(TrainingError) as caught:
+            check_weights(path, reference=reference, max_bytes=10_000)
+        assert caught.value.code == code
+    with pytest.raises(TrainingError, match="at most 10 may leave"):
+        check_weights(reference, reference=None, max_bytes=10)
+    save_file({"a": np.zeros(1)}, tmp_path / "bare")
+    with pytest.raises(TrainingError, match="reduction"):
+        check_weights(tmp_path / "bare", reference=None, max_bytes=10_000)
