@@ -1,7 +1,7 @@
 """A stream as a log: appends that can be repeated, reads that survive the server.
 
 What the server's answers to an append mean, and why it is safe to say the same again, is in
-``docs/decisions/0003``.
+``docs/decisions/0001``.
 """
 
 from __future__ import annotations

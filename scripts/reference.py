@@ -1,0 +1,172 @@
+"""Writes the reference pages that follow from the code. Run by `make docs`; a test checks that they are current.
+
+Usage: reference.py [DIRECTORY]
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import sys
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+
+import typer
+from pydantic import BaseModel
+
+from aggregator.service import AggregatorSettings
+from audit_sink.service import AuditSinkSettings
+from bus.errors import TREATMENT
+from bus.events import Body, Command, Event, Signal
+from bus.events.catalogue import CATALOGUE
+from bus.runtime.settings import ServiceSettings
+from coordinator.service import CoordinatorSettings
+from edge_daemon.settings import EdgeSettings
+from muster.cli.main import app
+from policy_engine.service import PolicyEngineSettings
+from training.plan import Plan
+
+NOTE = "<!-- Written by scripts/reference.py from the code; change the code, then run `make docs`. -->\n"
+SETTINGS = (ServiceSettings, CoordinatorSettings, AggregatorSettings, PolicyEngineSettings, AuditSinkSettings, EdgeSettings)
+
+
+def first_line(thing: type) -> str:
+    """The first line of a docstring."""
+    return (inspect.getdoc(thing) or "").split("\n", 1)[0]
+
+
+def attribute_docs(model: type) -> dict[str, str]:
+    """Field -> the docstring below it in the class's source."""
+    tree = ast.parse(textwrap.dedent(inspect.getsource(model))).body[0]
+    assert isinstance(tree, ast.ClassDef)
+    found: dict[str, str] = {}
+    name = ""
+    for node in tree.body:
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            name = node.target.id
+        elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and name:
+            found[name] = " ".join(str(node.value.value).split())
+            name = ""
+        else:
+            name = ""
+    return found
+
+
+def all_docs(model: type[BaseModel]) -> dict[str, str]:
+    """The same, of inherited fields too."""
+    found: dict[str, str] = {}
+    for base in reversed(model.__mro__):
+        if issubclass(base, BaseModel) and base.__module__.split(".")[0] != "pydantic":
+            found |= attribute_docs(base) if base.__module__ != "pydantic_settings.main" else {}
+    return found
+
+
+def type_name(annotation: object) -> str:
+    """A type as a reader would write it."""
+    text = str(annotation) if not isinstance(annotation, type) else annotation.__name__
+    for noise in ("bus.events.", "training.plan.", "base.", "cycles.", "experiments.", "weights.", "datasets.", "principals."):
+        text = text.replace(noise, "")
+    return text.replace("typing.", "").replace("pathlib.", "").replace("|", "\\|")
+
+
+def fields(model: type[BaseModel]) -> Iterator[str]:
+    """A table of a model's fields."""
+    docs = all_docs(model)
+    yield "| field | type | default | meaning |"
+    yield "|---|---|---|---|"
+    for name, field in model.model_fields.items():
+        default = "required" if field.is_required() else f"`{field.get_default(call_default_factory=True)}`"
+        yield f"| `{name}` | {type_name(field.annotation)} | {default} | {docs.get(name, '')} |"
+
+
+def events() -> Iterator[str]:
+    """Every body that travels."""
+    yield "# Events, commands and signals\n"
+    yield NOTE
+    yield "Every message body, who may say it, and its fields. `docs/reference/bus.md` says how they travel.\n"
+    for title, kind in (("Events", Event), ("Commands", Command), ("Signals", Signal)):
+        yield f"## {title}\n"
+        for body in sorted({body for body in CATALOGUE if issubclass(body, kind)}, key=lambda b: b.TYPE):
+            yield from described(body)
+
+
+def described(body: type[Body]) -> Iterator[str]:
+    """One body."""
+    yield f"### `{body.TYPE}`\n"
+    yield f"{first_line(body)} Version {body.VERSION}; said by {', '.join(sorted(body.BY))}.\n"
+    yield from fields(body)
+    yield ""
+
+
+def errors() -> Iterator[str]:
+    """The error families."""
+    yield "# Errors\n"
+    yield NOTE
+    yield "An error's family says what can be done about it; its code says exactly what happened.\n"
+    yield "| family | meaning | a consumer answers | exit status |"
+    yield "|---|---|---|---|"
+    for family, treatment in sorted(TREATMENT.items(), key=lambda item: item[1].exit_code):
+        yield f"| `{family.family}` | {first_line(family)} | {treatment.ack} | {treatment.exit_code} |"
+    yield "\nEvery error with `--json` is one object on standard output: `{\"error\": {\"code\", \"message\", \"details\"}}`."
+
+
+def settings() -> Iterator[str]:
+    """Settings of all processes."""
+    yield "# Settings\n"
+    yield NOTE
+    yield "Each process reads one YAML file (`--settings FILE`); an environment variable `MUSTER_<FIELD>` wins over it.\n"
+    common = set(ServiceSettings.model_fields)
+    for model in SETTINGS:
+        own = [name for name in model.model_fields if name not in common]
+        if model is not ServiceSettings and not own:
+            continue
+        yield f"## {model.__name__}\n\n{first_line(model)}\n"
+        yield from (row for row in fields(model) if model is ServiceSettings or not any(f"| `{n}` |" in row for n in common))
+        yield ""
+
+
+def plan() -> Iterator[str]:
+    """The plan file."""
+    yield "# The plan\n"
+    yield NOTE
+    yield "A YAML file. A field that does not exist is an error that names the nearest one.\n"
+    sections: list[tuple[str, type[BaseModel]]] = [("", Plan)]
+    for name, field in Plan.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            sections.append((name, field.annotation))
+    for name, model in sections:
+        yield f"## {name or 'top level'}\n\n{first_line(model)}\n"
+        yield from fields(model)
+        yield ""
+
+
+def commands() -> Iterator[str]:
+    """`--help` of every command."""
+    yield "# Commands\n"
+    yield NOTE
+    root = typer.main.get_command(app)
+    context = typer.Context(root, info_name="muster", terminal_width=100, max_content_width=100)
+    yield f"```text\n{root.get_help(context).rstrip()}\n```\n"
+    yield from _commands(root, context, "muster")
+
+
+def _commands(group: object, context: typer.Context, path: str) -> Iterator[str]:
+    for name, command in sorted(getattr(group, "commands", {}).items()):
+        below = typer.Context(command, info_name=name, parent=context, terminal_width=100, max_content_width=100)
+        yield f"## `{path} {name}`\n\n```text\n{command.get_help(below).rstrip()}\n```\n"
+        yield from _commands(command, below, f"{path} {name}")
+
+
+PAGES = {"events.md": events, "errors.md": errors, "settings.md": settings, "plan.md": plan, "commands.md": commands}
+
+
+def main(directory: Path) -> None:
+    """Write all pages."""
+    directory.mkdir(parents=True, exist_ok=True)
+    for name, page in PAGES.items():
+        (directory / name).write_text("\n".join(page()).rstrip() + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parents[1] / "docs" / "reference")
