@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from aggregator.domain.formats import STORAGE, DType, Values
+from aggregator.domain.formats import STORAGE, Values
 from bus.errors import Invalid
+from bus.weights.layout import DType
 
 LARGEST_BOUND: Final = 2**36
 """Most examples that one cycle may count: sums of integers and quotients are proved exact up to here."""

@@ -7,35 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any, Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bus.errors import Invalid
+from bus.weights.layout import DType
 
 Values: TypeAlias = NDArray[Any]
 """One block of a tensor, one-dimensional, in the storage type of its ``DType``."""
 Doubles: TypeAlias = NDArray[np.float64]
-
-
-class DType(StrEnum):
-    """Element type of a tensor, named as in the safetensors format."""
-
-    F64 = "F64"
-    F32 = "F32"
-    F16 = "F16"
-    BF16 = "BF16"
-    I64 = "I64"
-    I32 = "I32"
-    I16 = "I16"
-    I8 = "I8"
-    U64 = "U64"
-    U32 = "U32"
-    U16 = "U16"
-    U8 = "U8"
-    BOOL = "BOOL"
 
 
 STORAGE: Final[Mapping[str, np.dtype[Any]]] = {

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from aggregator.domain.blocks import Block
-from aggregator.domain.formats import DType
 from bus.errors import Invalid
+from bus.weights.layout import DType
 
 _HEADER: Final = struct.Struct("<8s8s8sQQQiI8x")
 _MAGIC: Final = b"MUSTACC1"

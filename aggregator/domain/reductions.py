@@ -7,10 +7,11 @@ from typing import Final, Protocol, Self
 
 from aggregator.domain.blocks import Block
 from aggregator.domain.exact import ExactMean, ExactSum
-from aggregator.domain.formats import FLOATS, INTEGERS, DType, Values
+from aggregator.domain.formats import FLOATS, INTEGERS, Values
 from aggregator.domain.keep import Keep
 from aggregator.domain.records import Record
 from bus.errors import Invalid
+from bus.weights.layout import DType
 
 
 class Reduction(StrEnum):

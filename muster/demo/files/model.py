@@ -8,5 +8,6 @@ main_method = "build"
 model_type = "linear"
 
 
-def build():
+def build() -> LogisticRegression:
+    """The model, untrained."""
     return LogisticRegression(C=0.5)

@@ -11,9 +11,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from aggregator.domain.exact import ExactMean, ExactSum
-from aggregator.domain.formats import FLOATS, DType
+from aggregator.domain.formats import FLOATS
 from aggregator.domain.reductions import accumulator, restore
 from bus.errors import Invalid
+from bus.weights.layout import DType
 
 BOUND = 2**36
 FORMATS = sorted(FLOATS)
