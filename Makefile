@@ -2,13 +2,16 @@
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check fmt clean
+.PHONY: demo test slow check fmt docs clean
 
 demo: $(VENV)/.core
 	$(BIN)/muster demo
 
 test: $(VENV)/.dev
 	$(BIN)/pytest -n auto -m "not slow"
+
+slow: $(VENV)/.dev
+	$(BIN)/pytest -n auto -m slow
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -19,6 +22,9 @@ check: $(VENV)/.dev
 fmt: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+docs: $(VENV)/.dev
+	$(BIN)/python scripts/reference.py
 
 $(VENV)/.core: pyproject.toml constraints.txt scripts/setup.sh
 	scripts/setup.sh $(VENV) core

@@ -8,14 +8,17 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from bus.errors import Denied, MusterError, WorkerFailed
 from bus.events.base import ExperimentId, PrincipalId
 from bus.events.cycles import CycleOpened, ModelAveraged, ModelEvaluated, Progress
+from bus.events.experiments import ExperimentAborted, ExperimentFailed, ExperimentRefused
 from bus.events.weights import FederatedScore
 from bus.wire.record import Record
 from coordinator.domain.schedule import schedule
 from coordinator.domain.state import Experiment, Phase, Sealed
 from coordinator.domain.world import World
 from muster.client import Client
+from muster.story import failure_text
 
 
 @dataclass
@@ -125,3 +128,22 @@ async def _listen(client: Client, view: View, tell: Callable[[View, Record | Non
         if isinstance(record.body, Progress):
             view.signals[record.body.edge] = record.body
             tell(view, None)
+
+
+def ended(view: View) -> None:
+    """Raise if an experiment ended otherwise than it should.
+
+    Raises:
+        Denied: Policy refused it.
+        WorkerFailed: It failed.
+        MusterError: It was aborted.
+    """
+    body = view.last.body if view.last is not None else None
+    if isinstance(body, ExperimentRefused):
+        raise Denied(f"experiment {view.id} was refused: {'; '.join(body.reasons)}", code="policy.refused")
+    if isinstance(body, ExperimentFailed):
+        raise WorkerFailed(f"experiment {view.id} failed: {failure_text(body.failure)}", code="experiment.failed")
+    if isinstance(body, ExperimentAborted):
+        raise MusterError(
+            f"experiment {view.id} was aborted: {body.reason or 'no reason given'}", code="experiment.aborted"
+        )

@@ -17,7 +17,7 @@ from aggregator.domain.combine import Combiner
 from aggregator.domain.scores import combine
 from bus.errors import MusterError
 from bus.events.base import Digest, PrincipalId
-from bus.events.cycles import CycleClosed, ModelAveraged, ModelEvaluated, UpdateSealed
+from bus.events.cycles import CycleClosed, CycleKind, ModelAveraged, ModelEvaluated, UpdateSealed
 from bus.events.weights import FederatedScore
 from bus.identity.keys import Identity
 from bus.ports import BlobStore
@@ -41,6 +41,11 @@ class Recomputed:
     recorded: Digest
     found: Digest | None
     reason: str | None = None
+
+    @property
+    def is_model(self) -> bool:
+        """Whether the outcome is a global model, and not sums or scores."""
+        return self.cycle.split("-")[1] in {CycleKind.INITIALISE, CycleKind.TRAIN}
 
     @property
     def equal(self) -> bool:

@@ -7,13 +7,11 @@ from typing import Annotated, Any
 
 import typer
 
-from bus.errors import Denied, MusterError, WorkerFailed
-from bus.events.experiments import ExperimentAborted, ExperimentFailed, ExperimentRefused
 from muster.cli.display import Display
 from muster.cli.frame import As, Federation, Frame, Json
 from muster.client import Client
-from muster.follow import View, follow
-from muster.story import failure_text
+from muster.follow import View, ended
+from muster.follow import follow as follow_to_end
 from muster.submit import read_draft, resolve, smoke, submit
 from muster.summary import score_text, summary
 
@@ -50,7 +48,7 @@ def run(
                 frame.out.result({"id": identity, "plan": draft.digest}, identity)
                 return
             view = await followed(client, frame, identity)
-        outcome(view)
+        ended(view)
         frame.out.result(_facts(view), *_lines(view))
 
     frame.run(work)
@@ -59,26 +57,7 @@ def run(
 async def followed(client: Client, frame: Frame, identity: Any) -> View:  # noqa: ANN401 - an id
     """Follow an experiment on the frame's terminal."""
     with Display(frame.out.prose).shown() as display:
-        return await follow(client, identity, display.tell)
-
-
-def outcome(view: View) -> None:
-    """Raise if an experiment ended otherwise than it should.
-
-    Raises:
-        Denied: Policy refused it.
-        WorkerFailed: It failed.
-        MusterError: It was aborted.
-    """
-    body = view.last.body if view.last is not None else None
-    if isinstance(body, ExperimentRefused):
-        raise Denied(f"experiment {view.id} was refused: {'; '.join(body.reasons)}", code="policy.refused")
-    if isinstance(body, ExperimentFailed):
-        raise WorkerFailed(f"experiment {view.id} failed: {failure_text(body.failure)}", code="experiment.failed")
-    if isinstance(body, ExperimentAborted):
-        raise MusterError(
-            f"experiment {view.id} was aborted: {body.reason or 'no reason given'}", code="experiment.aborted"
-        )
+        return await follow_to_end(client, identity, display.tell)
 
 
 def _facts(view: View) -> dict[str, Any]:

@@ -45,7 +45,8 @@ async def test_an_edge_takes_part_in_every_kind_of_cycle(tmp_path: Path) -> None
     enrolled = [r async for r in verified(site.broker, people.directory(), "ev.federation.edge.>", reject=ignore)]
     assert [type(r.body) for r in enrolled] == [EdgeEnrolled]
     signals = verified(site.broker, people.directory(), "tel.>", reject=ignore, stream=StreamName.TELEMETRY)
-    assert any(isinstance(r.body, Progress) and r.body.done == r.body.total == 3 async for r in signals)
+    reported = [record.body async for record in signals]
+    assert any(isinstance(body, Progress) and body.done == body.total == 3 for body in reported)
 
 
 @pytest.mark.parametrize(
