@@ -18,11 +18,11 @@ from ingest.domain.profile import Category, Split
 from ingest.domain.schema import Column
 from ingest.domain.suggestions import did_you_mean
 
-_PATHS: Final = ("source", "report")
+_PATHS: Final = ("train", "test", "report")
 
 
 class IngestConfig(BaseModel):
-    """One file into one split of one dataset."""
+    """The files of one dataset."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_by_name=True, validate_by_alias=True)
 
@@ -30,10 +30,10 @@ class IngestConfig(BaseModel):
     """Name under which several sites hold the same kind of data: 1 to 64 letters, digits, ``-``, ``_``."""
     category: Category
     """What the data is meant for."""
-    split: Split
-    """Which part the file is."""
-    source: Path
-    """The CSV file."""
+    train: Path | None = None
+    """The CSV file of the training part."""
+    test: Path | None = None
+    """The CSV file of the test part. Files that are named together come in together or not at all."""
     target: str
     """Name of the column to be learned."""
     store: SecretStr
@@ -43,11 +43,11 @@ class IngestConfig(BaseModel):
     infer: bool = False
     """Whether the types of columns that ``schema`` does not name come from the data, or from the stored dataset."""
     ignore: frozenset[str] = frozenset()
-    """Columns of the file that are left out."""
+    """Columns of the files that are left out."""
     csv_options: CsvOptions = CsvOptions()
-    """How the file is written."""
+    """How the files are written."""
     mode: Mode = Mode.CREATE
-    """What to do when the split exists."""
+    """What to do when a part exists."""
     batch_size: int = Field(default=1000, ge=1, le=100_000)
     """Rows in a transaction. More is faster until about 1000 and takes more memory."""
     report: Path | None = None
@@ -63,6 +63,8 @@ class IngestConfig(BaseModel):
 
     @model_validator(mode="after")
     def _consistent(self) -> IngestConfig:
+        if not self.files:
+            raise ValueError("expected a file: train, test, or both")
         if not self.columns and not self.infer:
             raise ValueError("expected a schema (column -> SQL type), or infer: true")
         both = sorted(self.ignore & self.columns.keys())
@@ -74,6 +76,12 @@ class IngestConfig(BaseModel):
             raise ValueError(error.message) from error
         return self
 
+    @property
+    def files(self) -> dict[Split, Path]:
+        """The files that are named, the training part first."""
+        named = {Split.TRAIN: self.train, Split.TEST: self.test}
+        return {split: path for split, path in named.items() if path is not None}
+
     def declared(self) -> dict[str, Column]:
         """The columns that ``schema`` names, in its order.
 
@@ -84,7 +92,7 @@ class IngestConfig(BaseModel):
 
 
 def read_config(path: Path, **overrides: object) -> IngestConfig:
-    """Settings from a YAML file; ``source`` and ``report`` are relative to the file's folder.
+    """Settings from a YAML file; the paths in it are relative to the file's folder.
 
     Args:
         path: The file.
@@ -94,18 +102,36 @@ def read_config(path: Path, **overrides: object) -> IngestConfig:
         Configuration: The file cannot be read, or its settings are not usable; the message names each.
     """
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise Configuration(f"the settings {path} cannot be read: {error.strerror}", code="config.read") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise Configuration(f"the settings {path} cannot be read: {reason}", code="config.read") from error
+    return parse_config(text, name=str(path), folder=path.parent, **overrides)
+
+
+def parse_config(text: str, *, name: str, folder: Path, **overrides: object) -> IngestConfig:
+    """Settings from YAML.
+
+    Args:
+        text: A mapping.
+        name: What to call it in errors.
+        folder: What the paths in it are relative to.
+        **overrides: Settings that win over those of the text.
+
+    Raises:
+        Configuration: The settings are not usable; the message names each that is wrong.
+    """
+    try:
+        content = yaml.safe_load(text)
+    except yaml.YAMLError as error:
         place = getattr(error, "problem_mark", None)
         where = f", line {place.line + 1}" if place is not None else ""
-        raise Configuration(f"the settings {path}{where} are not YAML", code="config.yaml") from error
+        raise Configuration(f"the settings {name}{where} are not YAML", code="config.yaml") from error
     if not isinstance(content, dict):
-        raise Configuration(f"the settings {path} are no mapping: expected 'dataset: ...' etc.", code="config.yaml")
+        raise Configuration(f"the settings {name} are no mapping: expected 'dataset: ...' etc.", code="config.yaml")
     for key in _PATHS:
         if isinstance(content.get(key), str):
-            content[key] = path.parent / content[key]
+            content[key] = folder / content[key]
     return make_config({**content, **overrides})
 
 

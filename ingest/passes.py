@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Final, ParamSpec, TypeVar
 
-from bus.errors import Conflict
+from bus.errors import Conflict, Invalid
 from ingest.csv_reader import CsvOptions, read_rows
 from ingest.domain.findings import Finding
 from ingest.domain.inference import Inference
 from ingest.domain.records import Row, Values
-from ingest.domain.schema import Column, Schema
 from ingest.domain.validation import Context, Examination, Examined, Registry, whole
 
 _CHUNK: Final = 2000
@@ -49,13 +48,16 @@ class Passes:
         with self._open() as (header, _):
             return header
 
-    async def infer(self, header: Sequence[str], declared: Mapping[str, Column], ignored: Collection[str]) -> Schema:
-        """The schema of the file, see ``ingest.domain.inference``.
+    async def infer(self, inference: Inference, header: Sequence[str]) -> None:
+        """Have ``inference`` look at every row.
 
         Raises:
             MusterError: As ``ingest.csv_reader.read_rows``; the header is not usable.
         """
-        inference = Inference(header, declared=declared, ignored=ignored, null_tokens=self._options.null_tokens)
+        try:
+            inference.turn_to(header)
+        except Invalid as error:
+            raise Invalid(f"{self._path}: {error.message}", code=error.code) from error
 
         def see(rows: Iterable[Row]) -> None:
             for row in rows:
@@ -63,7 +65,6 @@ class Passes:
 
         with self._open() as (_, rows):
             await self._feed("infer", rows, see)
-        return inference.schema()
 
     async def examine(self, context: Context, registry: Registry, sink: Callable[[Finding], None]) -> Examined:
         """Validate every row.

@@ -1,6 +1,6 @@
 """A schema from the data itself.
 
-Every cell of the file is looked at. A cell rules out the types that it cannot be; a column has the first type that
+Every cell of the files is looked at. A cell rules out the types that it cannot be; a column has the first type that
 no cell ruled out, in this order::
 
     BIGINT, DOUBLE, BOOLEAN, DATE, DATETIME, TIMESTAMP, TIME, VARCHAR(255), TEXT
@@ -16,7 +16,7 @@ and moments of which some have an offset and some have none. So does a column wi
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from enum import Flag, auto
 from functools import reduce
 from operator import or_
@@ -55,10 +55,10 @@ _SHORT: Final = 40
 
 
 class Inference:
-    """Looks at rows and says what the columns hold.
+    """Looks at the rows of one or more files and says what the columns hold: ``turn_to`` a file, ``see`` its rows.
 
     Args:
-        header: Column names of the file, in order.
+        header: Column names of the first file, in order; they are the columns of the schema.
         declared: Columns whose type is known; they are not looked at.
         ignored: Names of columns that are left out.
         null_tokens: Texts besides the empty one that mean a missing value.
@@ -72,24 +72,34 @@ class Inference:
         ignored: Collection[str] = (),
         null_tokens: Collection[str] = (),
     ) -> None:
-        self._kept = [(place, name) for place, name in enumerate(header) if name not in ignored]
+        self._names = [name for name in header if name not in ignored]
         self._declared = declared
+        self._known = {*declared, *ignored}
         self._nulls = frozenset(null_tokens) | {""}
-        check_header(header, known={*declared, *ignored})
-        self._readings = {place: _ANY for place, name in self._kept if name not in declared}
+        self._readings = dict.fromkeys((name for name in self._names if name not in declared), _ANY)
         self._longest = dict.fromkeys(self._readings, 0)
         self._empty = set(self._readings)
+        self._places: list[tuple[int, str]] = []
+
+    def turn_to(self, header: Sequence[str]) -> None:
+        """The rows to be seen next are of a file with this header. What it lacks or adds: validation will tell.
+
+        Raises:
+            Invalid: A name is not usable, or looks like a value.
+        """
+        check_header(header, known=self._known)
+        self._places = [(place, name) for place, name in enumerate(header) if name in self._readings]
 
     def see(self, row: Row) -> None:
         """Look at one row. Cells that a short row lacks are passed over: validation will tell."""
-        for place, possible in self._readings.items():
+        for place, name in self._places:
             text = row.cells[place] if place < len(row.cells) else ""
             if text in self._nulls:
                 continue
-            self._empty.discard(place)
-            self._longest[place] = max(self._longest[place], len(text))
-            if possible:
-                self._readings[place] = readings(text, possible)
+            self._empty.discard(name)
+            self._longest[name] = max(self._longest[name], len(text))
+            if possible := self._readings[name]:
+                self._readings[name] = readings(text, possible)
 
     def schema(self) -> Schema:
         """The schema that fits all rows seen: declared columns as they are, the others nullable.
@@ -97,29 +107,17 @@ class Inference:
         Raises:
             Invalid: There are no columns, or too many.
         """
-        columns = {name: self._declared.get(name) or self._column(place, name) for place, name in self._kept}
+        columns = {name: self._declared.get(name) or self._column(name) for name in self._names}
         absent = [column for name, column in self._declared.items() if name not in columns]
         return Schema((*columns.values(), *absent))
 
-    def _column(self, place: int, name: str) -> Column:
-        possible = _NONE if place in self._empty else self._readings[place]
+    def _column(self, name: str) -> Column:
+        possible = _NONE if name in self._empty else self._readings[name]
         for reading in Reading:
             if reading in possible:
                 return Column(name, SqlType(SqlName(reading.name or "")))
-        short = self._longest[place] <= _VARCHAR
+        short = self._longest[name] <= _VARCHAR
         return Column(name, SqlType(SqlName.VARCHAR, length=_VARCHAR) if short else SqlType(SqlName.TEXT))
-
-
-def infer(header: Sequence[str], rows: Iterable[Row], null_tokens: Collection[str] = ()) -> Schema:
-    """The schema of ``rows``: one pass, constant memory.
-
-    Raises:
-        Invalid: The header is not usable.
-    """
-    inference = Inference(header, declared={}, null_tokens=null_tokens)
-    for row in rows:
-        inference.see(row)
-    return inference.schema()
 
 
 def readings(text: str, among: Reading = _ANY) -> Reading:

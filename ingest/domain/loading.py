@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from bus.errors import Invalid
@@ -67,15 +67,15 @@ class Aim:
         category: What for.
         target: Column to be learned.
         schema: Columns.
-        split: Into which part.
-        mode: What to do when the part exists.
+        splits: Into which parts; they come in together or not at all.
+        mode: What to do when a part exists.
     """
 
     dataset: DatasetId
     category: Category
     target: str
     schema: Schema
-    split: Split
+    splits: frozenset[Split]
     mode: Mode
 
 
@@ -84,14 +84,13 @@ class Step:
     """What to do.
 
     Attributes:
-        store: Whether rows are to be stored; ``False`` when they are there already.
+        behind: Splits whose rows are to be stored -> loads of the split that stay, in order, before the new one.
+            Splits whose rows are there already are not among them.
         new_table: Whether the dataset needs a table of its own, because it is new or its columns change.
-        keep: Loads of this split that stay, in order, before the new one.
     """
 
-    store: bool
+    behind: Mapping[Split, tuple[LoadedPart, ...]]
     new_table: bool = False
-    keep: tuple[LoadedPart, ...] = ()
 
 
 def fit(stored: StoredDataset | None, aim: Aim) -> Aim:
@@ -100,7 +99,7 @@ def fit(stored: StoredDataset | None, aim: Aim) -> Aim:
     Raises:
         Invalid: Category, target or columns differ from those of rows that stay.
     """
-    if stored is None or not _stays(stored, aim):
+    if stored is None or replaced(stored, aim.splits, aim.mode):
         return aim
     for what, here, there in (
         ("category", aim.category, stored.profile.category),
@@ -120,43 +119,32 @@ def fit(stored: StoredDataset | None, aim: Aim) -> Aim:
             "All parts of a dataset have the same columns; declare the same schema, or choose another dataset name",
             code="dataset.schema",
         )
-    return Aim(aim.dataset, aim.category, aim.target, stored.schema, aim.split, aim.mode)
+    return replace(aim, schema=stored.schema)
 
 
-def decide(stored: StoredDataset | None, aim: Aim, content: SplitProfile) -> Step:
-    """What a load of ``content`` does; ``aim`` fits (see ``fit``).
+def decide(stored: StoredDataset | None, aim: Aim, contents: Mapping[Split, SplitProfile]) -> Step:
+    """What a load of ``contents`` does; ``aim`` fits (see ``fit``).
 
     Raises:
-        Invalid: The split exists, and the mode is to create it.
+        Invalid: A split exists with other rows, and the mode is to create it.
     """
     if stored is None:
-        return Step(store=True, new_table=True)
-    same = (stored.schema, stored.profile.target, stored.profile.category) == (aim.schema, aim.target, aim.category)
-    parts = stored.parts.get(aim.split, ())
-    there = stored.profile.splits.get(aim.split)
-    if there is not None and same and there.digest == content.digest:
-        return Step(store=False)
-    if aim.mode is Mode.APPEND:
-        return Step(store=all(part.digest != content.digest for part in parts), keep=parts)
-    if there is not None and aim.mode is Mode.CREATE:
-        raise Invalid(
-            f"the {aim.split} split of the dataset {aim.dataset!r} exists and holds other rows ({there.rows}); "
-            "choose the mode replace or append, or another dataset name",
-            code="dataset.exists",
-        )
-    return Step(store=True, new_table=stored.schema != aim.schema)
+        return Step(dict.fromkeys(contents, ()), new_table=True)
+    missing = [split for split, content in contents.items() if not _there(stored, aim, split, content)]
+    behind = {split: stored.parts.get(split, ()) if aim.mode is Mode.APPEND else () for split in missing}
+    return Step(behind, new_table=bool(behind) and stored.schema != aim.schema)
 
 
-def after(stored: StoredDataset | None, aim: Aim, split: SplitProfile) -> DatasetProfile:
-    """The profile once ``split`` is the content of the split."""
-    if stored is not None and _stays(stored, aim):
-        return stored.profile.with_split(aim.split, split)
+def after(stored: StoredDataset | None, aim: Aim, splits: Mapping[Split, SplitProfile]) -> DatasetProfile:
+    """The profile once ``splits`` are the contents of all splits of ``aim``."""
+    stay = {} if stored is None or replaced(stored, aim.splits, aim.mode) else stored.profile.splits
+    contents = {**stay, **splits}
     return DatasetProfile(
         dataset=aim.dataset,
         category=aim.category,
         target=aim.target,
         columns=describe(aim.schema),
-        splits={aim.split: split},
+        splits={split: contents[split] for split in Split if split in contents},
     )
 
 
@@ -175,8 +163,23 @@ def joined(old: SplitProfile, new: SplitProfile, digest: Digest) -> SplitProfile
     return SplitProfile(rows=old.rows + new.rows, nulls=nulls, classes=classes, digest=digest)
 
 
-def _stays(stored: StoredDataset, aim: Aim) -> bool:
-    """Whether rows stay that the new ones must fit."""
-    return bool(set(stored.profile.splits) - {aim.split}) or (
-        aim.split in stored.profile.splits and aim.mode is not Mode.REPLACE
-    )
+def replaced(stored: StoredDataset, splits: frozenset[Split], mode: Mode) -> bool:
+    """Whether a load of ``splits`` takes the place of the whole dataset, so that its columns may change."""
+    return mode is Mode.REPLACE and splits >= set(stored.profile.splits)
+
+
+def _there(stored: StoredDataset, aim: Aim, split: Split, content: SplitProfile) -> bool:
+    """Whether the store holds ``content`` already."""
+    there = stored.profile.splits.get(split)
+    if there is None:
+        return False
+    same = (stored.schema, stored.profile.target, stored.profile.category) == (aim.schema, aim.target, aim.category)
+    if same and there.digest == content.digest:
+        return True
+    if aim.mode is Mode.CREATE:
+        raise Invalid(
+            f"the {split} split of the dataset {aim.dataset!r} exists and holds other rows ({there.rows}); "
+            "choose the mode replace or append, or another dataset name",
+            code="dataset.exists",
+        )
+    return aim.mode is Mode.APPEND and any(part.digest == content.digest for part in stored.parts[split])

@@ -93,10 +93,6 @@ class DatasetProfile(_Frozen):
         text = "\n".join(["muster-dataset-v1", self.category.value, self.target, *parts])
         return Digest(f"sha256:{hashlib.sha256(text.encode()).hexdigest()}")
 
-    def with_split(self, split: Split, content: SplitProfile) -> DatasetProfile:
-        """The profile with ``split`` as ``content``."""
-        return self.model_copy(update={"splits": {**self.splits, split: content}})
-
 
 class Tally:
     """Counts rows as they come.

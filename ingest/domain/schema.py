@@ -45,12 +45,16 @@ class Column:
         """A column from its name and its type, which may end in ``NOT NULL``.
 
         Raises:
-            Invalid: The name or the type is not usable.
+            Invalid: The name or the type is not usable; the message names the column.
         """
         form = _NOT_NULL.fullmatch(text)
         assert form is not None
         suffix = (form.group(2) or "").casefold()
-        return cls(name, SqlType.parse(form.group(1)), nullable="not" not in suffix)
+        try:
+            sql_type = SqlType.parse(form.group(1))
+        except Invalid as error:
+            raise Invalid(f"column {name[:80]!r}: {error.message}", code=error.code) from error
+        return cls(name, sql_type, nullable="not" not in suffix)
 
     @property
     def kind(self) -> ColumnKind:
@@ -84,7 +88,7 @@ class Schema:
         Raises:
             Invalid: A name or a type is not usable; the message names the column.
         """
-        return cls(tuple(_parsed(name, text) for name, text in types.items()))
+        return cls(tuple(Column.parse(name, text) for name, text in types.items()))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -123,10 +127,3 @@ def repeated(names: Iterable[str]) -> list[str]:
     for name in names:
         seen[name] = seen.get(name, 0) + 1
     return [name for name, times in seen.items() if times > 1]
-
-
-def _parsed(name: str, text: str) -> Column:
-    try:
-        return Column.parse(name, text)
-    except Invalid as error:
-        raise Invalid(f"column {name[:80]!r}: {error.message}", code=error.code) from error

@@ -10,7 +10,7 @@ _LISTED = 30
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """``did you mean 'x'?`` for the nearest of ``known``, else the list of them; case is ignored."""
-    names = list(known)
+    names = [str(name) for name in known]
     folded = {name.casefold(): name for name in reversed(names)}
     close = difflib.get_close_matches(word.casefold(), folded, n=1)
     if close:

@@ -55,7 +55,7 @@ How a load is atomic
 
 Rows come in batches, a transaction each, under a new ``_load``; nobody reads them. One last transaction changes the
 row of ``muster_datasets``: it names the new load, drops the replaced ones, and counts as the load. Killed at any moment
-before, the old state holds; after, the new. No step needs DDL to be transactional: a table is created under a name that
+before, the old state holds; after, the new. Splits that come in together count from the same transaction. No step needs DDL to be transactional: a table is created under a name that
 was never used before, and dropped when no dataset and no load names it.
 
 ``muster_loads`` is this package's own journal: one row per load, ``loading``, ``live`` or ``stale``. A run that begins

@@ -18,7 +18,7 @@ from ingest.domain.records import Values
 from ingest.domain.suggestions import did_you_mean
 from ingest.store import catalogue
 from ingest.store.engine import bare, connected, reading, writing
-from ingest.store.load import Load, State, begin, settle
+from ingest.store.load import Load, State, begin, settle, use_up
 from ingest.store.sweep import sweep
 from ingest.store.tables import DATASETS, LOADS, METADATA, data_table
 
@@ -90,27 +90,38 @@ class Store:
         """
         await settle(self._engine, aim)
 
-    async def rows(
-        self, name: str, split: Split, *, columns: Sequence[str] | None = None, batch_rows: int = 1000
-    ) -> AsyncGenerator[tuple[Values, ...]]:
+    async def renumber(self, name: str, revision: int) -> None:
+        """Give the dataset ``name`` this revision, higher than its own; later loads get higher ones still.
+
+        Raises:
+            Conflict: The dataset has this revision or a higher one, or is gone.
+            Unavailable: The store is away.
+        """
+        async with writing(self._engine) as connection:
+            lower = (DATASETS.c.name == name) & (DATASETS.c.revision < revision)
+            changed = (await connection.execute(update(DATASETS).where(lower).values(revision=revision))).rowcount
+            if changed != 1:
+                raise catalogue.overtaken(name)
+            await use_up(connection, name, revision, self._now())
+
+    async def rows(self, name: str, split: Split, *, batch_rows: int = 1000) -> AsyncGenerator[tuple[Values, ...]]:
         """The rows of one split in order, in batches, all from one state of the store.
 
         Args:
             name: Of the dataset.
             split: Which part; one that does not exist has no rows.
-            columns: Names of the columns to read, in the order wanted; all by default.
             batch_rows: Rows in a batch at most.
 
         Raises:
-            NotFound: There is no such dataset or column.
+            NotFound: There is no such dataset.
             Integrity: The table does not hold the rows that the catalogue tells.
             Unavailable: The store is away.
         """
         async with reading(self._engine) as connection:
             stored = await catalogue.find(connection, name)
             if stored is None:
-                raise _unknown("dataset", name, await _names(connection))
-            reader = _Reader(connection, stored, columns)
+                raise _unknown(name, await _names(connection))
+            reader = _Reader(connection, stored)
             for part in stored.parts.get(split, ()):
                 async for batch in reader.batches(part, batch_rows):
                     yield batch
@@ -129,21 +140,20 @@ class Store:
             loads = update(LOADS).where(LOADS.c.dataset == name).values(state=State.STALE)
             known += (await connection.execute(loads)).rowcount
             if not known:
-                raise _unknown("dataset", name, await _names(connection))
+                raise _unknown(name, await _names(connection))
         await sweep(self._engine, name)
 
 
 class _Reader:
     """Reads the rows of loads within one transaction."""
 
-    def __init__(self, connection: AsyncConnection, stored: StoredDataset, names: Sequence[str] | None) -> None:
+    def __init__(self, connection: AsyncConnection, stored: StoredDataset) -> None:
         self._connection = connection
         self._name = stored.profile.dataset
         self._table = data_table(stored.table, stored.schema)
-        places = [_place(stored, name) for name in (stored.schema.names if names is None else names)]
-        self._columns: list[ColumnElement[Any]] = [self._table.c[f"c{place}"] for place in places]
-        kinds = [stored.schema.columns[place].kind for place in places]
-        self._booleans = [at for at, kind in enumerate(kinds) if kind is ColumnKind.BOOLEAN]
+        columns = stored.schema.columns
+        self._columns: list[ColumnElement[Any]] = [self._table.c[f"c{place}"] for place in range(len(columns))]
+        self._booleans = [place for place, column in enumerate(columns) if column.kind is ColumnKind.BOOLEAN]
 
     async def batches(self, part: LoadedPart, batch_rows: int) -> AsyncIterator[tuple[Values, ...]]:
         own = self._table.c["_load"] == part.load
@@ -191,13 +201,6 @@ async def _names(connection: AsyncConnection) -> tuple[str, ...]:
     return tuple((await connection.execute(select(DATASETS.c.name).order_by(DATASETS.c.name))).scalars())
 
 
-def _place(stored: StoredDataset, name: str) -> int:
-    place = stored.schema.position(name)
-    if place is None:
-        raise _unknown("column", name, stored.schema.names)
-    return place
-
-
-def _unknown(what: str, name: str, known: Sequence[str]) -> NotFound:
+def _unknown(name: str, known: Sequence[str]) -> NotFound:
     hint = did_you_mean(name, known) if known else "there is none yet"
-    return NotFound(f"there is no {what} {name[:80]!r}; {hint}", code=f"{what}.unknown")
+    return NotFound(f"there is no dataset {name[:80]!r}; {hint}", code="dataset.unknown")

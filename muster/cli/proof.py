@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
 import typer
 
 from bus.errors import NotFound
+from bus.identity.directory import Principal
 from muster.cli.experiments import Id
 from muster.cli.frame import Federation, Frame, Json, table
 from muster.federation.layout import OPERATOR
 from muster.replay import Recomputed, replay
+from muster.verify import export_log, signed_for, verify_federation, verify_file
 
 app = typer.Typer()
 
@@ -35,6 +41,66 @@ def replay_(experiment: Id, federation: Federation = None, json: Json = False) -
         return _report(frame, found.id, results)
 
     frame.run(work)
+
+
+@app.command()
+def export(
+    file: Annotated[Path, typer.Argument(help="Where to write it, as JSON lines.")],
+    federation: Federation = None,
+    json: Json = False,
+) -> None:
+    """Write the whole log to a file that can be verified anywhere, without the federation.
+
+    It holds signed events and no weights, rows or private keys. Needs the operator's keys.
+    """
+    frame = Frame(as_json=json, federation=federation)
+
+    async def work() -> None:
+        async with frame.connect(OPERATOR) as client:
+            await signed_for(client)
+            count = await export_log(client.broker, Principal.load(frame.layout.anchor), file)
+        frame.out.result({"events": count, "path": str(file.resolve())}, f"{count} events in {file.resolve()}")
+
+    frame.run(work)
+
+
+@app.command()
+def verify(
+    file: Annotated[Path | None, typer.Argument(help="An export; without it, the running federation's log.")] = None,
+    anchor: Annotated[Path | None, typer.Option(help="The operator's public keys, anchor.json.")] = None,
+    federation: Federation = None,
+    json: Json = False,
+) -> None:
+    """Verify a log: every signature, that nothing is missing, and every checkpoint of the audit sink.
+
+    A file is verified offline. The exit status is 6 if anything was changed.
+    """
+    frame = Frame(as_json=json, federation=federation)
+
+    async def work() -> None:
+        if file is None:
+            found = await verify_federation(frame.layout)
+        else:
+            trusted = _anchor(frame, anchor)
+            if trusted is None:
+                frame.out.say("no --anchor and no federation here: believing the operator's key in the file itself")
+            found = verify_file(file, trusted)
+        shown = table("MESSAGE", "SUBJECT", "CODE")
+        for each in found.unproven:
+            shown.add_row(str(each.sequence), each.subject, each.code)
+        frame.out.result(asdict(found), str(found), *([shown] if found.unproven else []))
+
+    frame.run(work)
+
+
+def _anchor(frame: Frame, path: Path | None) -> Principal | None:
+    """The operator as named, else as known to the federation here."""
+    if path is not None:
+        return Principal.load(path)
+    try:
+        return Principal.load(frame.layout.anchor)
+    except NotFound:
+        return None
 
 
 def _report(frame: Frame, identity: str, results: list[Recomputed]) -> int:

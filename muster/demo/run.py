@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from audit_sink.domain.verification import Verification
 from bus.errors import Integrity
 from bus.weights import transfer
 from coordinator.domain.state import Experiment
@@ -26,7 +27,7 @@ from muster.follow import View, ended, follow
 from muster.ingest import ingest_files
 from muster.replay import Recomputed, replay
 from muster.submit import Draft, read_draft, resolve, submit
-from muster.verify import Verification, verify_federation
+from muster.verify import verify_federation
 from training.weights import read_weights
 
 VENDOR: Final = "acme"
@@ -62,7 +63,7 @@ class Outcome:
     @property
     def held(self) -> bool:
         """Whether everything that is claimed turned out to be so."""
-        return bool(self.replayed) and all(each.equal for each in self.replayed) and not self.audit.invalid
+        return bool(self.replayed) and all(each.equal for each in self.replayed) and not self.audit.unproven
 
 
 def prepare(directory: Path) -> tuple[Collection, Path]:
@@ -119,7 +120,7 @@ async def _bring_in(layout: Layout, directory: Path, out: Output) -> None:
         report = await ingest_files(
             layout, edge, dataset=DATASET, category="tabular_classification", target=TARGET, files=files
         )
-        return f"{edge}: {report}"
+        return str(report)
 
     for line in await asyncio.gather(*(one(edge) for edge in SHARES)):
         out.say(f"ingested {line}")

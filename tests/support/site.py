@@ -62,9 +62,10 @@ async def fill_store(folder: Path, *, shift: float = 0.0) -> str:
                 label = row % 2
                 values = random.normal(size=2) + 2.0 * label + shift
                 writer.writerow([*map(repr, map(float, values)), f"patient {row}", ("no", "yes")[label]])
-        schema = {"f0": "DOUBLE", "f1": "DOUBLE", "note": "VARCHAR(40)", "y": "VARCHAR(3) NOT NULL"}
-        settings = {"dataset": "cancer", "category": DATA.category, "split": split, "source": path, "target": "y"}
-        await ingest(make_config({**settings, "store": url, "schema": schema}))
+    settings = {"dataset": "cancer", "category": DATA.category, "target": "y", "store": url}
+    schema = {"f0": "DOUBLE", "f1": "DOUBLE", "note": "VARCHAR(40)", "y": "VARCHAR(3) NOT NULL"}
+    files = {split: folder / f"{split}.csv" for split in ("train", "test")}
+    await ingest(make_config({**settings, **files, "schema": schema}))
     return url
 
 

@@ -1,0 +1,72 @@
+"""What an ingest says: to the federation when the data is in, and to whoever ran it."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict
+
+from bus.events.base import DatasetId, Digest, PrincipalId
+from bus.events.datasets import Column, DatasetRegistered
+from bus.events.datasets import Split as SplitCounts
+from ingest.domain.profile import DatasetProfile, Split
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class SplitOutcome(_Frozen):
+    """One part of the dataset after the run."""
+
+    rows: int
+    """All that the part holds."""
+    stored: int
+    """Those that this run added; 0 when they were there already."""
+    classes: dict[str, int] | None
+    """Rows per class; ``None`` where the target is not a class."""
+
+
+class Outcome(_Frozen):
+    """The result of a run. Holds no cell, but stays with whoever ran it."""
+
+    dataset: DatasetId
+    edge: PrincipalId
+    revision: int
+    """Of the dataset; grows with every load."""
+    digest: Digest
+    splits: dict[Split, SplitOutcome]
+    sequence: int | None
+    """Where the federation's log has the registration; ``None`` when the dataset is not announced yet."""
+    warnings: tuple[str, ...] = ()
+    """What somebody should look at, with its place in the files."""
+
+    def __str__(self) -> str:
+        """For a human, in one line."""
+        parts = ", ".join(f"{split} {part.rows} rows ({part.stored} new)" for split, part in self.splits.items())
+        return f"{self.dataset} at {self.edge}, revision {self.revision}: {parts}"
+
+    @property
+    def announced(self) -> bool:
+        """Whether the federation was told."""
+        return self.sequence is not None
+
+
+def registration(profile: DatasetProfile, edge: PrincipalId, revision: int) -> DatasetRegistered | None:
+    """The event for a dataset as it is stored; ``None`` as long as nothing can be trained on it."""
+    if Split.TRAIN not in profile.splits:
+        return None
+    return DatasetRegistered(
+        dataset=profile.dataset,
+        edge=edge,
+        revision=revision,
+        category=profile.category.value,
+        target=profile.target,
+        columns=tuple(
+            Column(name=column.name, kind=column.kind, sql_type=column.sql_type, nulls=profile.nulls(place))
+            for place, column in enumerate(profile.columns)
+        ),
+        splits={
+            split.value: SplitCounts(rows=counts.rows, classes=counts.classes)
+            for split, counts in sorted(profile.splits.items())
+        },
+        digest=profile.digest,
+    )
