@@ -61,7 +61,7 @@ def stream_config(spec: Stream, *, disk_bytes: int, replicas: int) -> dict[str, 
         "allow_atomic": spec.synced,
     }
     if not spec.synced and not spec.in_memory:
-        # The server then acknowledges from its page cache even where everything else is synced.
+        # The server then acknowledges before it has written anything, even where everything else is synced.
         config["persist_mode"] = "async"
     return config
 

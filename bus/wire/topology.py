@@ -37,7 +37,8 @@ class Stream:
         write_once: A subject can be written once; a second write is refused. Otherwise the limits below hold.
         last_only: Only the last message of a subject is kept.
         permanent: Nothing can be deleted or purged, by anybody.
-        synced: Every message is on disk before it is acknowledged. Otherwise the broker's page cache must do.
+        synced: Every message is on disk before it is acknowledged. Otherwise it may be in the broker's memory only, and
+            is lost with its process.
         in_memory: Kept in memory only: for what a restart may forget.
         max_age_s: Messages older than this go; ``None`` keeps them.
         share_of_disk: Part of the broker's disk budget that this stream may fill.
@@ -61,8 +62,9 @@ class Stream:
 STREAMS: Final = (
     Stream(StreamName.EVENTS, ("ev.>",), write_once=True, permanent=True, synced=True, share_of_disk=0.2),
     Stream(StreamName.COMMANDS, ("cmd.>",), write_once=True, synced=True, max_age_s=7 * DAY_S),
-    # One copy: replicating sealed weights costs five to ten times the CPU, and an edge can send them again.
-    Stream(StreamName.WEIGHTS, ("w.>",), write_once=True, share_of_disk=0.55, copies=False),
+    # Synced, since the event that follows an upload says that it is there. One copy: replicating sealed weights costs
+    # five to ten times the CPU, and what is lost with a disk is a cycle that is tried again.
+    Stream(StreamName.WEIGHTS, ("w.>",), write_once=True, synced=True, share_of_disk=0.55, copies=False),
     Stream(StreamName.TELEMETRY, ("tel.>",), max_age_s=3 * DAY_S, copies=False),
     Stream(StreamName.LEASES, ("lease.>",), last_only=True, in_memory=True, max_age_s=DAY_S, copies=False),
     Stream(StreamName.DEADLETTERS, ("dead.>",), write_once=True, synced=True, max_age_s=30 * DAY_S),

@@ -53,10 +53,11 @@ may hold rows of loads that are under way, were killed, or were replaced. Positi
 How a load is atomic
 ====================
 
-Rows come in batches, a transaction each, under a new ``_load``; nobody reads them. One last transaction changes the
-row of ``muster_datasets``: it names the new load, drops the replaced ones, and counts as the load. Killed at any moment
-before, the old state holds; after, the new. Splits that come in together count from the same transaction. No step needs DDL to be transactional: a table is created under a name that
-was never used before, and dropped when no dataset and no load names it.
+Rows come in batches, a transaction each, under a new ``_load`` per split; nobody reads them. One last transaction
+changes the row of ``muster_datasets``: it names the new loads, drops the replaced ones, and counts as the load. Killed
+at any moment before, the old state holds; after, the new. Splits that come in together count from the same transaction.
+No step needs DDL to be transactional: a table is created under a name that was never used before, and dropped when no
+dataset and no load names it.
 
 ``muster_loads`` is this package's own journal: one row per load, ``loading``, ``live`` or ``stale``. A run that begins
 makes older runs that are still ``loading`` the same split ``stale`` and then deletes all rows of stale loads; every

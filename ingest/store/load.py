@@ -184,8 +184,16 @@ async def use_up(connection: AsyncConnection, dataset: str, number: int, now: da
     """Have no later load of the store get ``number`` or a lower one."""
     highest = (await connection.execute(select(func.max(LOADS.c.load)))).scalar_one_or_none()
     if highest is None or highest < number:
-        note = {"dataset": dataset, "split": "", "table_name": "", "state": State.STALE, "rows": 0, "started_at": now}
-        await connection.execute(insert(LOADS).values(note | {"load": number}))
+        values = {
+            "load": number,
+            "dataset": dataset,
+            "split": "",
+            "table_name": table_name(dataset, number),
+            "state": State.STALE,
+            "rows": 0,
+            "started_at": now,
+        }
+        await connection.execute(insert(LOADS).values(values))
 
 
 def _loads(parts: Mapping[Split, tuple[LoadedPart, ...]]) -> set[int]:

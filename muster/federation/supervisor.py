@@ -82,6 +82,7 @@ class Service:
         with self._log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable,
+                "-P",  # whatever lies in the working directory is not our code
                 "-m",
                 self._module,
                 "--settings",

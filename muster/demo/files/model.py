@@ -10,4 +10,4 @@ model_type = "linear"
 
 def build() -> LogisticRegression:
     """The model, untrained."""
-    return LogisticRegression(C=0.5)
+    return LogisticRegression()

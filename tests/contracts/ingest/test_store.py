@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import date, datetime, time
 
 import pytest
 import sqlalchemy as sa
 
 from bus.errors import Conflict, Integrity, Invalid, NotFound
+from bus.events.base import DatasetId
 from contracts.ingest import reader
 from contracts.ingest.mariadb import MariaDb
-from contracts.ingest.samples import NAME, NEW, OLD, aim, begin, commit, get, put
+from contracts.ingest.samples import NAME, NEW, OLD, aim, begin, commit, get, put, put_both
 from ingest.domain.loading import Mode
 from ingest.domain.profile import Split
 from ingest.domain.records import Values
@@ -35,12 +37,6 @@ async def test_a_new_dataset_is_read_back(store: Store) -> None:
     assert await get(store) == list(OLD)
     assert await store.find(NAME) == stored
     assert await store.names() == (NAME,)
-
-
-async def test_columns_are_read_in_the_order_asked_for(store: Store) -> None:
-    await put(store, OLD)
-    batches = [batch async for batch in store.rows(NAME, Split.TRAIN, columns=["kind", "age"])]
-    assert batches == [(("a", 1), ("b", 2), ("a", 3))]
 
 
 async def test_the_contract_holds_for_a_reader_that_only_reflects(store: Store, store_url: str) -> None:
@@ -122,6 +118,22 @@ async def test_replacing_the_only_split_may_change_the_columns(store: Store, sto
     assert reader.leftovers(store_url) == {}
 
 
+async def test_both_splits_come_in_together(store: Store, store_url: str) -> None:
+    stored = await put_both(store, OLD, NEW)
+    assert (await get(store), await get(store, Split.TEST)) == (list(OLD), list(NEW))
+    assert list(stored.profile.splits) == [Split.TRAIN, Split.TEST]
+    assert reader.leftovers(store_url) == {}
+
+
+async def test_replacing_both_splits_may_change_the_columns(store: Store, store_url: str) -> None:
+    first = await put_both(store, OLD, NEW)
+    schema = Schema.parse({"kind": "VARCHAR(20)"})
+    second = await put_both(store, [("x",), ("y",)], [("z",), ("x",)], Mode.REPLACE, schema)
+    assert (await get(store), await get(store, Split.TEST)) == ([("x",), ("y",)], [("z",), ("x",)])
+    assert second.table != first.table
+    assert reader.leftovers(store_url) == {}
+
+
 async def test_appending_keeps_the_order(store: Store, store_url: str) -> None:
     await put(store, OLD)
     stored = await put(store, NEW, aim(Mode.APPEND), old=OLD)
@@ -134,13 +146,13 @@ async def test_appending_keeps_the_order(store: Store, store_url: str) -> None:
 async def test_rows_of_a_load_under_way_are_not_read(store: Store) -> None:
     await put(store, OLD)
     load, _ = await begin(store, aim(Mode.REPLACE), NEW)
-    await load.write(NEW)
+    await load.write(Split.TRAIN, NEW)
     assert await get(store) == list(OLD)
 
 
 async def test_an_abandoned_load_leaves_nothing(store: Store, store_url: str) -> None:
     load, _ = await begin(store, aim(), OLD)
-    await load.write(OLD)
+    await load.write(Split.TRAIN, OLD)
     await load.abandon()
     assert await store.find(NAME) is None
     assert reader.leftovers(store_url) == {}
@@ -148,13 +160,13 @@ async def test_an_abandoned_load_leaves_nothing(store: Store, store_url: str) ->
 
 async def test_the_later_of_two_runs_wins_and_cleans_up(store: Store, store_url: str) -> None:
     first, _ = await begin(store, aim(), OLD)
-    await first.write(OLD)
+    await first.write(Split.TRAIN, OLD)
     second, stored = await begin(store, aim(), NEW)
     with pytest.raises(Conflict):
-        await first.write(OLD)
+        await first.write(Split.TRAIN, OLD)
     with pytest.raises(Conflict):
         await commit(first, None, aim(), OLD)
-    await second.write(NEW)
+    await second.write(Split.TRAIN, NEW)
     await commit(second, stored, aim(), NEW)
     assert await get(store) == list(NEW)
     assert reader.leftovers(store_url) == {}
@@ -165,7 +177,7 @@ async def test_of_two_splits_loaded_at_once_the_slower_has_to_decide_again(store
     wanted = aim(Mode.REPLACE)
     slow, stored = await begin(store, wanted, NEW)
     await put(store, OLD, aim(split=Split.TEST))
-    await slow.write(NEW)
+    await slow.write(Split.TRAIN, NEW)
     with pytest.raises(Conflict):
         await commit(slow, stored, wanted, NEW)
     await slow.abandon()
@@ -178,10 +190,10 @@ async def test_a_load_of_a_deleted_dataset_does_not_bring_it_back(store: Store, 
     await put(store, OLD)
     wanted = aim(Mode.REPLACE)
     load, stored = await begin(store, wanted, NEW)
-    await load.write(NEW)
+    await load.write(Split.TRAIN, NEW)
     await store.delete(NAME)
     with pytest.raises(Conflict):
-        await load.write(NEW)
+        await load.write(Split.TRAIN, NEW)
     with pytest.raises(Conflict):
         await commit(load, stored, wanted, NEW)
     assert await store.names() == ()
@@ -223,6 +235,19 @@ async def test_a_deleted_dataset_is_gone_and_its_revision_is_not_used_again(stor
     assert again.revision > first.revision
 
 
+async def test_a_revision_that_is_taken_elsewhere_is_passed_over(store: Store, store_url: str) -> None:
+    await put(store, OLD)
+    await store.renumber(NAME, 40)
+    renumbered = await store.find(NAME)
+    assert renumbered is not None
+    assert renumbered.revision == 40
+    with pytest.raises(Conflict):
+        await store.renumber(NAME, 40)
+    assert (await put(store, NEW, aim(Mode.REPLACE))).revision == 41
+    assert await get(store) == list(NEW)
+    assert reader.leftovers(store_url) == {}
+
+
 async def test_missing_rows_are_noticed(store: Store, store_url: str) -> None:
     stored = await put(store, OLD)
     with reader.engine(store_url) as engine, engine.begin() as connection:
@@ -233,7 +258,7 @@ async def test_missing_rows_are_noticed(store: Store, store_url: str) -> None:
 
 async def test_rows_lost_before_the_commit_are_noticed(store: Store, store_url: str) -> None:
     load, stored = await begin(store, aim(), OLD)
-    await load.write(OLD)
+    await load.write(Split.TRAIN, OLD)
     with reader.engine(store_url) as engine, engine.begin() as connection:
         connection.execute(sa.text("DELETE FROM dataset_wisconsin_1_1 WHERE _row = 1"))
     with pytest.raises(Integrity):
@@ -249,19 +274,15 @@ async def test_a_catalogue_row_that_was_tampered_with_is_told(store: Store, stor
         await store.find(NAME)
 
 
-async def test_an_unknown_dataset_or_column_is_named_with_a_suggestion(store: Store) -> None:
+async def test_an_unknown_dataset_is_named_with_a_suggestion(store: Store) -> None:
     await put(store, OLD)
     with pytest.raises(NotFound, match="did you mean 'Wisconsin-1'"):
         [batch async for batch in store.rows("wisconsin1", Split.TRAIN)]
-    with pytest.raises(NotFound, match="did you mean 'age'"):
-        [batch async for batch in store.rows(NAME, Split.TRAIN, columns=["agee"])]
 
 
 async def test_names_that_differ_in_case_or_sign_do_not_collide(store: Store) -> None:
     for name in ("a-b", "a_b", "A-B", "-", "_"):
-        wanted = aim()
-        wanted = type(wanted)(name, *[getattr(wanted, field) for field in list(wanted.__dataclass_fields__)[1:]])
-        await put(store, [(1, 1.0, name), (2, 1.0, "x")], wanted)
+        await put(store, [(1, 1.0, name), (2, 1.0, "x")], replace(aim(), dataset=DatasetId(name)))
     for name in ("a-b", "a_b", "A-B", "-", "_"):
         rows = [row async for batch in store.rows(name, Split.TRAIN) for row in batch]
         assert rows[0] == (1, 1.0, name)

@@ -1,5 +1,7 @@
 """Runs an ingest again and again, killed at the first, second, ... statement or commit, until one survives.
 
+Each file comes with a test part beside it, ``OLD.test.csv`` and ``NEW.test.csv``: both parts come in together.
+
 Usage: ``python crash_driver.py STORE_URL MODE OLD.csv NEW.csv``. Prints one JSON object per killed run: what a reader
 finds after the kill, what it finds after the next run, and what is left over then.
 """
@@ -31,8 +33,8 @@ def config(source: Path, mode: str) -> IngestConfig:
         {
             "dataset": "d",
             "category": "tabular_classification",
-            "split": "train",
-            "source": source,
+            "train": source,
+            "test": source.with_suffix(".test.csv"),
             "target": "kind",
             "schema": {"age": "INT", "kind": "VARCHAR(9)"},
             "store": URL,
@@ -83,13 +85,19 @@ async def _reset() -> None:
         await ingest(config(OLD, "create"))
 
 
+def both() -> list[object] | None:
+    """What a reader finds in the training and the test part."""
+    parts = [reader.read_split(URL, "d", split) for split in ("train", "test")]
+    return None if parts == [None, None] else list(parts)
+
+
 def once(number: int) -> bool:
     """One round; returns whether the run was killed."""
     assert in_child(reset) == 0
     ended = in_child(lambda: killed_at(number))
-    found = reader.read_split(URL, "d", "train")
+    found = both()
     assert in_child(lambda: asyncio.run(ingest(config(NEW, MODE)))) == 0
-    again, left = reader.read_split(URL, "d", "train"), reader.leftovers(URL)
+    again, left = both(), reader.leftovers(URL)
     turn = {"number": number, "ended": ended, "found": found, "again": again, "left": str(left)}
     sys.stdout.write(json.dumps(turn) + "\n")
     sys.stdout.flush()

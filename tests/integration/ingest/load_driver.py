@@ -6,14 +6,14 @@ import asyncio
 import sys
 
 from ingest.config import make_config
+from ingest.domain.profile import Split
 from ingest.run import ingest
 
 CONFIG = make_config(
     {
         "dataset": "big",
         "category": "tabular_classification",
-        "split": "train",
-        "source": sys.argv[2],
+        "train": sys.argv[2],
         "target": "kind",
         "infer": True,
         "store": sys.argv[1],
@@ -22,7 +22,7 @@ CONFIG = make_config(
 )
 
 
-def tell(step: str, rows: int) -> None:
+def tell(_: Split, step: str, rows: int) -> None:
     sys.stdout.write(f"{step} {rows}\n")
     sys.stdout.flush()
 

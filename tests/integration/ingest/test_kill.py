@@ -20,6 +20,8 @@ ENVIRONMENT = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}"
 
 OLD = [[1, "a"], [2, "b"], [3, "a"]]
 NEW = [[4, "a"], [5, "b"], [6, "c"], [7, "c"], [8, "a"]]
+OLD_TEST = [[11, "a"], [12, "b"]]
+NEW_TEST = [[13, "b"], [14, "a"], [15, "a"]]
 BATCH, ROWS = 500, 20_000
 
 
@@ -31,12 +33,15 @@ def write(path: Path, rows: list[list[object]]) -> Path:
 @pytest.mark.parametrize("mode", ["create", "replace", "append"])
 def test_killed_at_any_statement_the_old_or_the_new_holds(store_url: str, tmp_path: Path, mode: str) -> None:
     files = [str(write(tmp_path / name, rows)) for name, rows in (("old.csv", OLD), ("new.csv", NEW))]
+    for name, rows in (("old.test.csv", OLD_TEST), ("new.test.csv", NEW_TEST)):
+        write(tmp_path / name, rows)
     command = [sys.executable, "-W", "error", str(DRIVER), store_url, mode, *files]
     done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     rounds = [json.loads(line) for line in done.stdout.splitlines()]
-    before = None if mode == "create" else OLD
-    after = [*OLD, *NEW] if mode == "append" else NEW
+    old, new = [OLD, OLD_TEST], [NEW, NEW_TEST]
+    before = None if mode == "create" else old
+    after = [[*OLD, *NEW], [*OLD_TEST, *NEW_TEST]] if mode == "append" else new
     assert len(rounds) > 20
     assert all(turn["found"] in (before, after) for turn in rounds)
     assert all(turn["again"] == after for turn in rounds)

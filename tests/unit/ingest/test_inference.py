@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime, time
 
 import pytest
@@ -9,10 +10,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bus.errors import Invalid
-from ingest.domain.inference import Inference, check_header, infer
+from ingest.domain.inference import Inference, check_header
 from ingest.domain.records import Row, Value
-from ingest.domain.schema import Column
+from ingest.domain.schema import Column, Schema
 from ingest.domain.values import RowParser
+
+
+def infer(header: Sequence[str], rows: Iterable[Row], null_tokens: tuple[str, ...] = ()) -> Schema:
+    inference = Inference(header, declared={}, null_tokens=null_tokens)
+    inference.turn_to(header)
+    for row in rows:
+        inference.see(row)
+    return inference.schema()
 
 
 def inferred(*cells: str, null_tokens: tuple[str, ...] = ()) -> str:
@@ -70,6 +79,7 @@ def test_the_last_row_counts() -> None:
 def test_declared_and_ignored_columns_are_not_looked_at() -> None:
     declared = {"zip": Column.parse("zip", "CHAR(5)"), "absent": Column.parse("absent", "INT")}
     inference = Inference(["zip", "age", "name"], declared=declared, ignored={"name"})
+    inference.turn_to(["zip", "age", "name"])
     inference.see(Row(2, ["12345", "7", "x"]))
     inference.see(Row(3, ["1"]))
     assert {column.name: str(column) for column in inference.schema().columns} == {
@@ -77,6 +87,15 @@ def test_declared_and_ignored_columns_are_not_looked_at() -> None:
         "age": "BIGINT",
         "absent": "INT",
     }
+
+
+def test_all_files_of_a_dataset_have_a_say_whatever_the_order_of_their_columns() -> None:
+    inference = Inference(["a", "b"], declared={})
+    inference.turn_to(["a", "b"])
+    inference.see(Row(2, ["1", "true"]))
+    inference.turn_to(["b", "new", "a"])
+    inference.see(Row(2, ["no", "x", "2.5"]))
+    assert {c.name: str(c) for c in inference.schema().columns} == {"a": "DOUBLE", "b": "BOOLEAN"}
 
 
 @pytest.mark.parametrize("header", [["5.1", "a"], ["a", "2024-03-01"], ["true", "b"], ["a", "007"]])
