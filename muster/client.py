@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
 from bus.errors import Invalid, NotFound
@@ -22,7 +22,7 @@ from bus.runtime.listening import ignore, learn_principals, verified
 from bus.runtime.voice import Voice
 from bus.wire.record import Record
 from bus.wire.topology import StreamName
-from coordinator.domain.state import Experiment
+from coordinator.domain.state import Experiment, Phase
 from coordinator.domain.world import World
 from muster.federation.layout import OPERATOR, Layout
 
@@ -126,17 +126,23 @@ class Client:
         """Append an event; see ``Voice.say``."""
         return await self.voice.say(event, owner=owner or self.owner)
 
-    async def wait_for_phase_change(self, experiment: Experiment, timeout_s: float) -> Experiment:
-        """The experiment once its phase is another one, or as it is after ``timeout_s``."""
+    async def wait_for_phase(self, experiment: Experiment, wanted: Phase, timeout_s: float) -> Experiment:
+        """The experiment once it is in a phase or has ended, or as it is after ``timeout_s``."""
         world = await self.world()
-        try:
+        position = world.position
+
+        def there() -> bool:
+            phase = world.experiments[experiment.id].phase
+            return phase is wanted or phase.final
+
+        if there():
+            return world.experiments[experiment.id]
+        with suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
-                async for record in self.history(experiment, follow=True):
+                async for record in self.history(experiment, after=position, follow=True):
                     world.fold(record)
-                    if world.experiments[experiment.id].phase is not experiment.phase:
+                    if there():
                         break
-        except TimeoutError:
-            pass
         return world.experiments[experiment.id]
 
     @staticmethod

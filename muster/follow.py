@@ -7,11 +7,18 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Final
 
 from bus.errors import Denied, MusterError, WorkerFailed
 from bus.events.base import ExperimentId, PrincipalId
 from bus.events.cycles import CycleOpened, ModelAveraged, ModelEvaluated, Progress
-from bus.events.experiments import ExperimentAborted, ExperimentFailed, ExperimentRefused
+from bus.events.experiments import (
+    ExperimentAborted,
+    ExperimentCompleted,
+    ExperimentFailed,
+    ExperimentRefused,
+    ExperimentStopped,
+)
 from bus.events.weights import FederatedScore
 from bus.wire.record import Record
 from coordinator.domain.schedule import schedule
@@ -19,6 +26,8 @@ from coordinator.domain.state import Experiment, Phase, Sealed
 from coordinator.domain.world import World
 from muster.client import Client
 from muster.story import failure_text
+
+_ENDS: Final = (ExperimentRefused, ExperimentAborted, ExperimentFailed, ExperimentCompleted, ExperimentStopped)
 
 
 @dataclass
@@ -114,7 +123,7 @@ async def follow(client: Client, experiment: ExperimentId, tell: Callable[[View,
             else:
                 view.last = record
             tell(view, record)
-            if view.over:
+            if view.over and isinstance(record.body, _ENDS):
                 break
     finally:
         signals.cancel()

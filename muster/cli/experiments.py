@@ -71,19 +71,19 @@ def log(
     frame.run(work)
 
 
-def _request(kind: type[Request], identity: str, reason: str, frame: Frame, wanted: Phase | None) -> None:
+def _request(kind: type[Request], identity: str, reason: str, frame: Frame, wanted: Phase) -> None:
     async def work() -> None:
         async with frame.connect() as client:
             before = await client.request(kind, identity, reason)
-            after = await client.wait_for_phase_change(before, _ANSWER_S) if wanted else before
+            after = await client.wait_for_phase(before, wanted, _ANSWER_S)
             frame.out.result(summary(after, await client.world()), _answer(kind, after, wanted))
 
     frame.run(work)
 
 
-def _answer(kind: type[Request], experiment: Experiment, wanted: Phase | None) -> str:
+def _answer(kind: type[Request], experiment: Experiment, wanted: Phase) -> str:
     word = kind.TYPE.split(".")[1].removesuffix("_requested")
-    if wanted is not None and experiment.phase is not wanted:
+    if experiment.phase is not wanted:
         return f"{word} asked for; experiment {experiment.id} is {experiment.phase} until the cycle that runs now ends"
     return f"experiment {experiment.id} is {experiment.phase}"
 

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from muster.ingest import ingest_files
 
 from bus.events import Event
 from bus.events.experiments import ExperimentCompleted
@@ -23,6 +22,7 @@ from muster.federation.create import create
 from muster.federation.layout import Layout
 from muster.federation.supervisor import running
 from muster.follow import View, follow
+from muster.ingest import ingest_files
 from muster.submit import read_draft, resolve, submit
 from support.jobs import LOGISTIC
 
