@@ -144,7 +144,7 @@ async def verify_federation(layout: Layout) -> Verification:
 
 
 async def signed_for(client: Client, timeout_s: float = _SIGNING_S) -> None:
-    """Wait until a checkpoint covers what is on the log now, for ``timeout_s`` at most: the verdict says what is not."""
+    """Wait until a checkpoint covers what is on the log now, for ``timeout_s`` at most."""
     last = 0
     async for record in client.read(_EVERYTHING):
         if not isinstance(record.body, Checkpointed):

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import ast
 import inspect
+import re
 import sys
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import typer
 from pydantic import BaseModel
@@ -28,7 +30,16 @@ from policy_engine.service import PolicyEngineSettings
 from training.plan import Plan
 
 NOTE = "<!-- Written by scripts/reference.py from the code; change the code, then run `make docs`. -->\n"
-SETTINGS = (ServiceSettings, CoordinatorSettings, AggregatorSettings, PolicyEngineSettings, AuditSinkSettings, EdgeSettings)
+HEADER_ROWS = 2
+WIDTH = 110
+SETTINGS = (
+    ServiceSettings,
+    CoordinatorSettings,
+    AggregatorSettings,
+    PolicyEngineSettings,
+    AuditSinkSettings,
+    EdgeSettings,
+)
 
 
 def first_line(thing: type) -> str:
@@ -64,10 +75,9 @@ def all_docs(model: type[BaseModel]) -> dict[str, str]:
 
 def type_name(annotation: object) -> str:
     """A type as a reader would write it."""
-    text = str(annotation) if not isinstance(annotation, type) else annotation.__name__
-    for noise in ("bus.events.", "training.plan.", "base.", "cycles.", "experiments.", "weights.", "datasets.", "principals."):
-        text = text.replace(noise, "")
-    return text.replace("typing.", "").replace("pathlib.", "").replace("|", "\\|")
+    text = annotation.__name__ if isinstance(annotation, type) else str(annotation)
+    # Module names say nothing to a reader: bus.events.cycles.Cycle -> Cycle.
+    return re.sub(r"\b(?:\w+\.)+(\w+)", r"\1", text).replace("|", "\\|")
 
 
 def fields(model: type[BaseModel]) -> Iterator[str]:
@@ -89,6 +99,24 @@ def events() -> Iterator[str]:
         yield f"## {title}\n"
         for body in sorted({body for body in CATALOGUE if issubclass(body, kind)}, key=lambda b: b.TYPE):
             yield from described(body)
+    yield "## Values inside them\n"
+    for value in sorted(values(), key=lambda value: value.__name__):
+        yield f"### {value.__name__}\n\n{first_line(value)}\n"
+        yield from fields(value)
+        yield ""
+
+
+def values() -> set[type[BaseModel]]:
+    """Models that bodies are made of."""
+    found: set[type[BaseModel]] = set()
+    open_: list[object] = [field.annotation for body in CATALOGUE for field in body.model_fields.values()]
+    while open_:
+        annotation = open_.pop()
+        open_ += get_args(annotation)
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel) and annotation not in found:
+            found.add(annotation)
+            open_ += [field.annotation for field in annotation.model_fields.values()]
+    return found
 
 
 def described(body: type[Body]) -> Iterator[str]:
@@ -108,22 +136,21 @@ def errors() -> Iterator[str]:
     yield "|---|---|---|---|"
     for family, treatment in sorted(TREATMENT.items(), key=lambda item: item[1].exit_code):
         yield f"| `{family.family}` | {first_line(family)} | {treatment.ack} | {treatment.exit_code} |"
-    yield "\nEvery error with `--json` is one object on standard output: `{\"error\": {\"code\", \"message\", \"details\"}}`."
+    yield '\nWith `--json` an error is one object on standard output: `{"error": {"code", "message", "details"}}`.'
 
 
 def settings() -> Iterator[str]:
     """Settings of all processes."""
     yield "# Settings\n"
     yield NOTE
-    yield "Each process reads one YAML file (`--settings FILE`); an environment variable `MUSTER_<FIELD>` wins over it.\n"
-    common = set(ServiceSettings.model_fields)
+    yield "Each process reads one YAML file (`--settings FILE`); a variable `MUSTER_<FIELD>` of the environment wins.\n"
+    common = [f"| `{name}` |" for name in ServiceSettings.model_fields]
     for model in SETTINGS:
-        own = [name for name in model.model_fields if name not in common]
-        if model is not ServiceSettings and not own:
-            continue
-        yield f"## {model.__name__}\n\n{first_line(model)}\n"
-        yield from (row for row in fields(model) if model is ServiceSettings or not any(f"| `{n}` |" in row for n in common))
-        yield ""
+        rows = [row for row in fields(model) if model is ServiceSettings or not row.startswith(tuple(common))]
+        if len(rows) > HEADER_ROWS:
+            yield f"## {model.__name__}\n\n{first_line(model)}\n"
+            yield from rows
+            yield ""
 
 
 def plan() -> Iterator[str]:
@@ -131,10 +158,9 @@ def plan() -> Iterator[str]:
     yield "# The plan\n"
     yield NOTE
     yield "A YAML file. A field that does not exist is an error that names the nearest one.\n"
-    sections: list[tuple[str, type[BaseModel]]] = [("", Plan)]
-    for name, field in Plan.model_fields.items():
-        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            sections.append((name, field.annotation))
+    below = ((name, field.annotation) for name, field in Plan.model_fields.items())
+    models = [(name, kind) for name, kind in below if isinstance(kind, type) and issubclass(kind, BaseModel)]
+    sections: list[tuple[str, type[BaseModel]]] = [("", Plan), *models]
     for name, model in sections:
         yield f"## {name or 'top level'}\n\n{first_line(model)}\n"
         yield from fields(model)
@@ -146,14 +172,14 @@ def commands() -> Iterator[str]:
     yield "# Commands\n"
     yield NOTE
     root = typer.main.get_command(app)
-    context = typer.Context(root, info_name="muster", terminal_width=100, max_content_width=100)
+    context = typer.Context(root, info_name="muster", terminal_width=WIDTH, max_content_width=WIDTH)
     yield f"```text\n{root.get_help(context).rstrip()}\n```\n"
     yield from _commands(root, context, "muster")
 
 
 def _commands(group: object, context: typer.Context, path: str) -> Iterator[str]:
     for name, command in sorted(getattr(group, "commands", {}).items()):
-        below = typer.Context(command, info_name=name, parent=context, terminal_width=100, max_content_width=100)
+        below = typer.Context(command, info_name=name, parent=context, terminal_width=WIDTH, max_content_width=WIDTH)
         yield f"## `{path} {name}`\n\n```text\n{command.get_help(below).rstrip()}\n```\n"
         yield from _commands(command, below, f"{path} {name}")
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from bus.runtime import telemetry
 from muster.cli.display import Display
 from muster.cli.frame import As, Federation, Frame, Json
 from muster.client import Client
+from muster.federation.layout import Layout
 from muster.follow import View, ended
 from muster.follow import follow as follow_to_end
 from muster.submit import read_draft, resolve, smoke, submit
@@ -36,7 +40,7 @@ def run(
 
     async def work() -> None:
         draft = read_draft(plan)
-        async with frame.connect() as client:
+        async with frame.connect() as client, traced(frame.layout, client.identity.principal):
             data, holders = resolve(draft, await client.datasets())
             if check:
                 await smoke(draft, data)
@@ -52,6 +56,16 @@ def run(
         frame.out.result(_facts(view), *_lines(view))
 
     frame.run(work)
+
+
+@asynccontextmanager
+async def traced(layout: Layout, principal: str) -> AsyncIterator[None]:
+    """The trace of an experiment begins here, with whoever submits it."""
+    finish = telemetry.configure("muster", principal, layout.traces(principal))
+    try:
+        yield
+    finally:
+        finish()
 
 
 async def followed(client: Client, frame: Frame, identity: Any) -> View:  # noqa: ANN401 - an id

@@ -67,6 +67,8 @@ async def test_the_quickstart(terminal: Terminal) -> None:
     assert events[-1]["type"] == "experiment.completed"
     assert all(event["causation"] for event in events[1:] if event["actor"] == "aggregator")
 
+    assert _told_together(terminal) >= {"acme", "policy_engine", "coordinator", "aggregator", *HOSPITALS}
+
     model = await terminal.succeed("download", ran["id"], "--out", "model")
     digest = hashlib.sha256(Path(model["path"]).read_bytes()).hexdigest()
     assert model["digest"] == ran["model"] == f"sha256:{digest}"
@@ -90,6 +92,16 @@ async def test_the_quickstart(terminal: Terminal) -> None:
     assert stopped["state"] in {"stopped", "running", "queued", "averaging"}
     aborted = await terminal.succeed("abort", started["id"])
     assert aborted["state"] == "aborted"
+
+
+def _told_together(terminal: Terminal) -> set[str]:
+    """Whose spans are in the largest trace: one experiment is one trace, across the bus."""
+    assert terminal.federation is not None
+    traces: dict[str, set[str]] = {}
+    for path in (terminal.federation / "traces").iterdir():
+        for line in path.read_text().splitlines():
+            traces.setdefault(json.loads(line)["context"]["trace_id"], set()).add(path.stem)
+    return max(traces.values(), key=len)
 
 
 @pytest.mark.timeout(400)
