@@ -23,7 +23,8 @@ APPROXIMATE: Final = "mean of the edges' values, weighted by rows"
 def combine(scores: Mapping[PrincipalId, tuple[Score, ...]]) -> tuple[FederatedScore, ...]:
     """The cohort's metrics.
 
-    A metric without a value at every edge has none for the cohort, and says where it is missing.
+    A metric that an edge with rows could not compute has no value for the cohort, and says where it is missing.
+    Edges without rows do not count, unless none has any.
 
     Args:
         scores: Edge -> its metrics.
@@ -36,6 +37,7 @@ def combine(scores: Mapping[PrincipalId, tuple[Score, ...]]) -> tuple[FederatedS
 
 
 def _combine(found: list[tuple[PrincipalId, Score]]) -> FederatedScore:
+    found = [(edge, score) for edge, score in found if score.count] or found
     first = found[0][1]
     count = sum(score.count for _, score in found)
     method = EXACT if first.name in ROW_MEANS else ROOT if first.name in ROOT_MEANS else APPROXIMATE

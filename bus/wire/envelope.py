@@ -50,6 +50,7 @@ class Envelope:
         signature: Ed25519, 64 bytes; empty until signed.
         traceparent: W3C Trace Context of the speaker.
         raw: The body's bytes as received; what the signature covers.
+        version: Of the body's type in ``raw``; ``body`` itself is always of this release's version.
     """
 
     id: MessageId
@@ -63,6 +64,7 @@ class Envelope:
     signature: bytes = b""
     traceparent: str | None = None
     raw: bytes = field(default=b"", repr=False)
+    version: int = 1
 
 
 def message_id(subject: str) -> MessageId:
@@ -92,6 +94,7 @@ def wrap(
         correlation=correlation,
         traceparent=traceparent,
         raw=encode_body(body),
+        version=body.VERSION,
     )
 
 
@@ -155,6 +158,7 @@ def from_message(message: Message, catalogue: Catalogue = CATALOGUE) -> Envelope
         signature=_signature(_take(attributes, "signature")),
         traceparent=_header(message.headers, "traceparent"),
         raw=message.data,
+        version=version,
     )
 
 
@@ -192,7 +196,7 @@ def _attributes(envelope: Envelope) -> dict[str, str]:
         "source": f"{_SOURCE_PREFIX}{envelope.actor}",
         "time": envelope.time.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z"),
         "datacontenttype": CONTENT_TYPE,
-        "schemaversion": str(body.VERSION),
+        "schemaversion": str(envelope.version),
         "keyid": envelope.key_id,
     }
     if envelope.causation:
