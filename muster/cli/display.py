@@ -12,11 +12,18 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from bus.events.cycles import CycleKind
 from bus.wire.record import Record
 from muster.follow import View
 from muster.story import told
 from muster.summary import score_text, waiting_for
 
+_STAGES = {
+    CycleKind.STATISTICS: "summing up",
+    CycleKind.INITIALISE: "initialising",
+    CycleKind.TRAIN: "training",
+    CycleKind.EVALUATE: "evaluating",
+}
 _HEADLINES = ("accuracy", "roc_auc", "log_loss", "rmse", "r2")
 
 
@@ -52,11 +59,10 @@ def picture(view: View) -> RenderableType:
     done, total = view.steps
     head = Table.grid(padding=(0, 2))
     head.add_row(
-        Text(experiment.spec.name, style="bold"),
-        Text(experiment.phase.value, style="cyan"),
-        ProgressBar(total=total, completed=done, width=30),
-        Text(f"step {done}/{total}"),
-        Text(_eta(view)),
+        Text(experiment.spec.name, style="bold", no_wrap=True, overflow="ellipsis"),
+        ProgressBar(total=total, completed=done, width=24),
+        Text(_stage(view), style="cyan", no_wrap=True),
+        Text(_eta(view), no_wrap=True),
     )
     rows = Table.grid(padding=(0, 2))
     for edge, doing in view.edges():
@@ -77,6 +83,16 @@ def scores_line(view: View) -> str:
     split = trained[0].split if trained else ""
     chosen = [score for score in trained if score.split == split]
     return f"{split}: " + ", ".join(score_text(score) for score in chosen)
+
+
+def _stage(view: View) -> str:
+    """What is going on, e.g. ``training 2 of 5``."""
+    experiment = view.experiment
+    if experiment.cycle is None:
+        return experiment.phase.value
+    cycle = experiment.cycle.cycle
+    word = _STAGES[cycle.kind]
+    return f"{word} {cycle.number} of {experiment.spec.cycles}" if cycle.kind is CycleKind.TRAIN else word
 
 
 def _eta(view: View) -> str:
