@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import datetime
+
 from bus.errors import Invalid, NotFound
 from bus.memory.inbox import ConsumerState, MemoryInbox
-from bus.memory.stream import MemoryStream
+from bus.memory.stream import MemoryStream, utc_now
 from bus.wire.message import Message
 from bus.wire.topology import STREAMS, Consumer, StreamName
 
@@ -33,10 +36,14 @@ class MemoryBlobs:
 
 
 class MemoryBroker:
-    """See ``bus.ports.Broker``. Share one between all parts of a federation in one process."""
+    """See ``bus.ports.Broker``. Share one between all parts of a federation in one process.
 
-    def __init__(self) -> None:
-        self._streams = {spec.name: MemoryStream(spec) for spec in STREAMS}
+    Args:
+        now: Gives the time at which messages are stored; the machine's clock, unless a simulation brings its own.
+    """
+
+    def __init__(self, now: Callable[[], datetime] = utc_now) -> None:
+        self._streams = {spec.name: MemoryStream(spec, now) for spec in STREAMS}
         self._consumers: dict[tuple[StreamName, str], ConsumerState] = {}
 
     def log(self, stream: StreamName) -> MemoryStream:

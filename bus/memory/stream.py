@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime
 
 from bus.errors import Conflict, Invalid
@@ -13,11 +13,22 @@ from bus.wire.message import Message, Stored
 from bus.wire.topology import Stream
 
 
-class MemoryStream:
-    """Messages in order, with the limits of ``spec`` that concern behaviour."""
+def utc_now() -> datetime:
+    """The time in UTC."""
+    return datetime.now(UTC)
 
-    def __init__(self, spec: Stream) -> None:
+
+class MemoryStream:
+    """Messages in order, with the limits of ``spec`` that concern behaviour.
+
+    Args:
+        spec: What it keeps.
+        now: Gives the time at which messages are stored.
+    """
+
+    def __init__(self, spec: Stream, now: Callable[[], datetime] = utc_now) -> None:
         self.spec = spec
+        self._now = now
         self.messages: list[Stored | None] = []
         """By sequence minus 1; ``None`` where one was deleted."""
         self._by_subject: dict[str, Stored] = {}
@@ -96,6 +107,6 @@ class MemoryStream:
         previous = self._by_subject.get(message.subject)
         if self.spec.last_only and previous is not None:
             self.messages[previous.sequence - 1] = None
-        stored = Stored(message, len(self.messages) + 1, datetime.now(UTC))
+        stored = Stored(message, len(self.messages) + 1, self._now())
         self.messages.append(stored)
         self._by_subject[message.subject] = stored

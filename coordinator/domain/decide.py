@@ -136,7 +136,8 @@ def _why(cycle: OpenCycle, edge: PrincipalId) -> Failure:
 
 def _abandon(experiment: Experiment, cycle: OpenCycle) -> CycleAbandoned:
     left_out = _left_out(cycle)
-    reason = f"{len(cycle.usable)} of {len(cycle.cohort)} updates are usable; the quorum is {cycle.quorum}"
+    why = "".join(f"; {each.edge}: {each.failure.message}" for each in left_out)
+    reason = f"{len(cycle.usable)} of {len(cycle.cohort)} updates are usable; the quorum is {cycle.quorum}{why}"
     return CycleAbandoned(experiment=experiment.id, cycle=cycle.cycle, reason=reason, left_out=left_out)
 
 

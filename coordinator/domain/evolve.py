@@ -11,6 +11,7 @@ from bus.events.cycles import (
     CycleAbandoned,
     CycleClosed,
     CycleExpired,
+    CycleKind,
     CycleOpened,
     ModelAveraged,
     ModelEvaluated,
@@ -185,8 +186,10 @@ def _sealed(experiment: Experiment, record: Record, fleet: Fleet) -> Experiment:
     held = fleet.datasets.get(experiment.spec.data.dataset, {}).get(record.actor)
     rows = max((split.rows for split in held.splits.values()), default=0) if held else 0
     answer: Sealed | Failed = Sealed(record.id, body.examples)
-    if not 0 < body.examples <= rows:
-        answer = Failed(_impossible_count(body.examples, rows, record), MAX_TRIALS, final=True)
+    # An edge may hold no rows to test on, but has trained on some.
+    least = 0 if body.cycle.kind is CycleKind.EVALUATE else 1
+    if not least <= body.examples <= rows:
+        answer = Failed(_impossible_count(body.examples, rows, record), MAX_TRIALS, final=True, lasting=True)
     return replace(experiment, cycle=replace(cycle, answers={**cycle.answers, record.actor: answer}))
 
 
@@ -205,7 +208,8 @@ def _update_failed(experiment: Experiment, record: Record, _fleet: Fleet) -> Exp
     cycle = _current(experiment, body)
     if cycle is None or cycle.closed or record.actor not in cycle.awaited:
         return experiment
-    answer = Failed(body.failure, body.trial, final=not body.retryable or body.trial >= MAX_TRIALS)
+    final = not body.retryable or body.trial >= MAX_TRIALS
+    answer = Failed(body.failure, body.trial, final=final, lasting=not body.retryable)
     return replace(experiment, cycle=replace(cycle, answers={**cycle.answers, record.actor: answer}))
 
 
@@ -240,15 +244,15 @@ def _abandoned(experiment: Experiment, record: Record, _fleet: Fleet) -> Experim
     if cycle is None:
         return experiment
     reason = Failure(category="infra", code="cycle.quorum", message=body.reason)
-    final = [a.failure for a in cycle.answers.values() if isinstance(a, Failed) and a.final]
-    hopeless = len(cycle.cohort) - len(final) - len(cycle.rejected) < cycle.quorum and bool(final)
+    lasting = [a.failure for a in cycle.answers.values() if isinstance(a, Failed) and a.lasting]
+    hopeless = len(cycle.cohort) - len(lasting) - len(cycle.rejected) < cycle.quorum and bool(lasting)
     attempts = MAX_TRIALS if hopeless else experiment.attempts + 1
     return replace(
         experiment,
         phase=Phase.RUNNING,
         cycle=None,
         attempts=attempts,
-        abandoned=final[0] if hopeless else reason,
+        abandoned=lasting[0] if hopeless else reason,
     )
 
 

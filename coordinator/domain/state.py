@@ -54,11 +54,19 @@ class Sealed:
 
 @dataclass(frozen=True)
 class Failed:
-    """An edge's answer that it could not; ``trials`` counts its tries, ``final`` rules out another."""
+    """An edge's answer that it could not.
+
+    Attributes:
+        failure: Why.
+        trials: How often it tried in this cycle.
+        final: It will not try again in this cycle.
+        lasting: Nor would it help in another attempt.
+    """
 
     failure: Failure
     trials: int
     final: bool
+    lasting: bool
 
 
 Answer = Sealed | Failed

@@ -17,6 +17,7 @@ from bus.events.cycles import (
     CycleOpened,
     ModelFailed,
     RunCycle,
+    UpdateFailed,
     UpdateRejected,
 )
 from bus.events.experiments import (
@@ -289,6 +290,31 @@ def test_impossible_example_counts_do_not_count(examples: int) -> None:
     closed = play.settle()
     assert isinstance(closed, CycleClosed)
     assert [o.failure.code for o in closed.left_out] == ["update.examples"]
+
+
+def test_an_edge_without_test_rows_may_evaluate_nothing() -> None:
+    play = Play()
+    opened = play.until("evaluate")
+    play.answer(opened, *EDGES[:2])
+    play.hear(update("hospital-c", opened.cycle, 0), "hospital-c")
+    closed = play.settle()
+    assert isinstance(closed, CycleClosed)
+    assert len(closed.included) == 3
+
+
+def test_a_passing_failure_leads_to_another_attempt_and_a_lasting_one_to_the_end() -> None:
+    for retryable, expected in ((True, CycleOpened), (False, ExperimentFailed)):
+        play = Play()
+        opened = play.until("train")
+        play.answer(opened, *EDGES[:2])
+        for trial in range(1, MAX_TRIALS + 1):
+            play.hear(
+                UpdateFailed(
+                    experiment=X, cycle=opened.cycle, trial=trial, command="c", failure=FAILURE, retryable=retryable
+                ),
+                "hospital-c",
+            )
+        assert isinstance(play.settle(), expected)
 
 
 def test_a_rejected_update_leads_to_a_closing_without_it() -> None:
