@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
 
+from pydantic import Field
+
+from bus.errors import Unavailable
 from bus.events import Role
 from bus.events.base import FEDERATION
 from bus.events.principals import LeaseRenewed
@@ -20,11 +24,16 @@ from bus.wire.record import Record
 from bus.wire.topology import StreamName
 from coordinator.domain.leases import Watch
 from coordinator.domain.orders import orders
-from coordinator.domain.world import World
+from coordinator.domain.state import Experiment
+from coordinator.domain.world import PLACES, World
 
 
 class CoordinatorSettings(ServiceSettings):
-    """Settings of the coordinator: those that every service has."""
+    """Settings of the coordinator."""
+
+    experiments_per_edge: int = Field(default=PLACES, ge=1)
+    """How many experiments an edge takes part in at once; the others queue, fairly by vendor. An edge trains for one
+    after the other all the same: more keeps it busy while others' cycles wait for stragglers."""
 
 
 async def build(context: Context[CoordinatorSettings]) -> Mapping[str, Task]:
@@ -45,8 +54,9 @@ class Coordinator:
         self._context = context
         self._watch = Watch(context.settings.lease_s)
         self._ordered: set[str] = set()
+        self._reported: dict[str, str] = {}
         self._looked = asyncio.Event()
-        self.world = World()
+        self.world = World(context.settings.experiments_per_edge)
         self.decider = Decider(context, self.world, self._order)
 
     async def follow_leases(self) -> None:
@@ -84,8 +94,17 @@ class Coordinator:
             if subject not in self._ordered:
                 await self._context.voice.order(command, cause=cause)
                 self._ordered.add(subject)
+        await self._report(experiment)
         if cause is not None:
             self._looked.set()
+
+    async def _report(self, experiment: Experiment) -> None:
+        """Tell the vendor what an experiment waits for, whenever that changes."""
+        report = self.world.waits_for(experiment.id)
+        if report.reason != self._reported.get(experiment.id, ""):
+            with suppress(Unavailable):
+                await self._context.voice.report(report, owner=experiment.owner)
+                self._reported[experiment.id] = report.reason
 
     def _stale(self, record: Record, lease: LeaseRenewed) -> bool:
         """Leases left over from before this process started do not count once they have run out."""

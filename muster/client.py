@@ -9,10 +9,10 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
 from bus.errors import Invalid, NotFound
-from bus.events import Event
+from bus.events import Event, Role
 from bus.events.base import ExperimentId, OwnerId, PrincipalId
 from bus.events.datasets import DatasetRegistered
-from bus.events.experiments import Request
+from bus.events.experiments import QueueReported, Request
 from bus.events.principals import EdgeEnrolled
 from bus.identity.directory import Directory, Principal
 from bus.identity.keys import Identity
@@ -89,6 +89,15 @@ class Client:
             stream=StreamName.TELEMETRY,
             follow=True,
         )
+
+    async def queued(self, experiment: Experiment) -> QueueReported | None:
+        """What the coordinator said last about an experiment that waits to start."""
+        subject = f"tel.{experiment.owner}.{experiment.id}.{Role.COORDINATOR}"
+        stored = await self.broker.log(StreamName.TELEMETRY).get(subject)
+        if stored is None:
+            return None
+        body = self.directory.verify(stored.message).body
+        return body if isinstance(body, QueueReported) else None
 
     async def datasets(self) -> dict[str, dict[PrincipalId, DatasetRegistered]]:
         """Dataset -> edge -> what the edge registered last."""

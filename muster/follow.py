@@ -18,6 +18,7 @@ from bus.events.experiments import (
     ExperimentFailed,
     ExperimentRefused,
     ExperimentStopped,
+    QueueReported,
 )
 from bus.events.weights import FederatedScore
 from bus.wire.record import Record
@@ -38,6 +39,7 @@ class View:
         world: Folded as far as was read.
         id: The experiment's.
         signals: Edge -> its last progress report in the cycle that runs.
+        queued: What the coordinator said about its waiting to start.
         scores: Of the last global model.
         began: When the first cycle opened; ``None`` before.
         last: The last event.
@@ -46,6 +48,7 @@ class View:
     world: World
     id: ExperimentId
     signals: dict[PrincipalId, Progress] = field(default_factory=dict)
+    queued: QueueReported | None = None
     scores: tuple[FederatedScore, ...] = ()
     began: datetime | None = None
     last: Record | None = None
@@ -136,7 +139,9 @@ async def _listen(client: Client, view: View, tell: Callable[[View, Record | Non
     async for record in client.progress(view.id):
         if isinstance(record.body, Progress):
             view.signals[record.body.edge] = record.body
-            tell(view, None)
+        elif isinstance(record.body, QueueReported):
+            view.queued = record.body
+        tell(view, None)
 
 
 def ended(view: View) -> None:

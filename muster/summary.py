@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from bus.events.experiments import QueueReported
 from bus.events.weights import FederatedScore
 from coordinator.domain.decide import blocked
 from coordinator.domain.schedule import PREPARING, schedule
@@ -13,8 +14,8 @@ from coordinator.domain.world import World
 _WAITING = {Phase.QUEUED, Phase.RUNNING}
 
 
-def summary(experiment: Experiment, world: World) -> dict[str, Any]:
-    """The facts about an experiment."""
+def summary(experiment: Experiment, world: World, queued: QueueReported | None = None) -> dict[str, Any]:
+    """The facts about an experiment; ``queued`` is what the coordinator said about its waiting."""
     steps = schedule(experiment.spec.cycles)
     return {
         "id": experiment.id,
@@ -25,17 +26,20 @@ def summary(experiment: Experiment, world: World) -> dict[str, Any]:
         "cycles": experiment.spec.cycles,
         "step": str(steps[experiment.step]) if experiment.step < len(steps) else None,
         "dataset": experiment.spec.data.dataset,
-        "waiting_for": waiting_for(experiment, world),
+        "waiting_for": waiting_for(experiment, world, queued),
+        "queue_position": queued.position if queued and not experiment.started and queued.position else None,
         "model": experiment.model.digest if experiment.model and experiment.step >= 2 else None,
         "scores": [score.model_dump() for score in experiment.scores],
         "failure": experiment.abandoned.model_dump() if experiment.abandoned else None,
     }
 
 
-def waiting_for(experiment: Experiment, world: World) -> str | None:
+def waiting_for(experiment: Experiment, world: World, queued: QueueReported | None = None) -> str | None:
     """What an experiment that does not move is waiting for."""
     if experiment.phase is Phase.SUBMITTED:
         return "the policy engine's answer"
+    if queued is not None and not experiment.started and queued.reason:
+        return queued.reason
     if experiment.cycle is not None and experiment.phase is Phase.RUNNING:
         return "updates of " + ", ".join(experiment.cycle.awaited) if experiment.cycle.awaited else None
     if experiment.phase in _WAITING and experiment.cycle is None:

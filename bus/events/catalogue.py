@@ -72,6 +72,7 @@ CATALOGUE: Final = Catalogue(
         experiments.ExperimentSubmitted,
         experiments.ExperimentAdmitted,
         experiments.ExperimentRefused,
+        experiments.QueueReported,
         experiments.ExperimentStarted,
         experiments.PauseRequested,
         experiments.ResumeRequested,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from bus.events.base import DatasetId, Digest, Event, ExperimentId, Payload, PrincipalId, Role
+from bus.events.base import DatasetId, Digest, Event, ExperimentId, Payload, PrincipalId, Role, Signal
 from bus.events.weights import FederatedScore, SealedObject
 
 
@@ -88,6 +88,20 @@ class ExperimentRefused(Event):
     experiment: ExperimentId
     reasons: tuple[str, ...]
     rules: Digest
+
+
+class QueueReported(Signal):
+    """What a submitted experiment waits for, said again whenever it changes."""
+
+    TYPE = "queue.reported"
+    BY = frozenset({Role.COORDINATOR})
+    FAMILY = "tel"
+
+    experiment: ExperimentId
+    position: int = 0
+    """From 1; 0 if it does not wait for room."""
+    reason: str = ""
+    """What it waits for; empty once it has started."""
 
 
 class ExperimentStarted(Event):

@@ -31,7 +31,7 @@ def permissions(principal: Principal) -> Permissions:
         case Role.OPERATOR:
             rules += [*_says(name), "$JS.API.>", "$JS.ACK.>"]
         case Role.COORDINATOR:
-            rules += [*_says(name), "cmd.>", *_reads(name, StreamName.EVENTS, "ev.>")]
+            rules += [*_says(name), "cmd.>", f"tel.*.*.{name}", *_reads(name, StreamName.EVENTS, "ev.>")]
             rules += _reads(name, StreamName.LEASES, "lease.>")
         case Role.AGGREGATOR:
             rules += [*_says(name), f"w.*.{name}.>", *_reads(name, StreamName.EVENTS, "ev.>")]

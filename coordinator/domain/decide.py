@@ -27,6 +27,7 @@ from bus.events.experiments import (
     ExperimentStopped,
     Failure,
 )
+from coordinator.domain.queue import Place
 from coordinator.domain.schedule import schedule
 from coordinator.domain.state import Experiment, Failed, Fleet, OpenCycle, Phase, Wish
 
@@ -36,8 +37,15 @@ MAX_ATTEMPTS: Final = 3
 AGGREGATOR: Final = PrincipalId("aggregator")
 
 
-def decide(experiment: Experiment, fleet: Fleet, now: datetime) -> Event | None:
-    """The next event of the coordinator about ``experiment``, or ``None`` while there is nothing to decide."""
+def decide(experiment: Experiment, fleet: Fleet, now: datetime, place: Place | None = None) -> Event | None:
+    """The next event of the coordinator about ``experiment``, or ``None`` while there is nothing to decide.
+
+    Args:
+        experiment: Its state.
+        fleet: The edges.
+        now: The time.
+        place: Where it stands in the queue, if it is in it.
+    """
     if experiment.phase.final or experiment.phase is Phase.SUBMITTED:
         return None
     if experiment.wish is Wish.ABORT:
@@ -46,7 +54,14 @@ def decide(experiment: Experiment, fleet: Fleet, now: datetime) -> Event | None:
         return _at_rest(experiment)
     if experiment.cycle is not None:
         return _in_cycle(experiment, experiment.cycle, now)
-    return _between_cycles(experiment, fleet, now)
+    return _between_cycles(experiment, fleet, now, place)
+
+
+def waits_for_place(experiment: Experiment, fleet: Fleet) -> tuple[PrincipalId, ...] | None:
+    """The edges that a queued experiment would use, if nothing but room is in its way."""
+    willing = experiment.wish in {None, Wish.RESUME}
+    queued = experiment.phase is Phase.QUEUED and not experiment.started and willing
+    return _able(experiment, fleet) if queued and blocked(experiment, fleet) is None else None
 
 
 def blocked(experiment: Experiment, fleet: Fleet) -> str | None:
@@ -141,7 +156,7 @@ def _abandon(experiment: Experiment, cycle: OpenCycle) -> CycleAbandoned:
     return CycleAbandoned(experiment=experiment.id, cycle=cycle.cycle, reason=reason, left_out=left_out)
 
 
-def _between_cycles(experiment: Experiment, fleet: Fleet, now: datetime) -> Event | None:
+def _between_cycles(experiment: Experiment, fleet: Fleet, now: datetime, place: Place | None) -> Event | None:
     if experiment.abandoned is not None and experiment.attempts >= MAX_ATTEMPTS:
         return ExperimentFailed(experiment=experiment.id, failure=experiment.abandoned)
     steps = schedule(experiment.spec.cycles)
@@ -156,6 +171,8 @@ def _between_cycles(experiment: Experiment, fleet: Fleet, now: datetime) -> Even
         return None
     able = _able(experiment, fleet)
     if not experiment.started:
+        if place is not None and place.full:
+            return None
         return ExperimentStarted(experiment=experiment.id, edges=able)
     return _open(experiment, steps[experiment.step], able, now)
 

@@ -119,11 +119,12 @@ def _wished(experiment: Experiment, record: Record, _fleet: Fleet) -> Experiment
     body = _body(record, Request)
     if experiment.phase.final or experiment.wish is Wish.ABORT:
         return experiment
-    wish = _WISHES[type(body)]
-    resting = experiment.phase in {Phase.PAUSED, Phase.STOPPED}
-    if wish is Wish.RESUME and not resting:
-        return replace(experiment, wish=None, wish_reason="")
-    return replace(experiment, wish=wish, wish_reason=body.reason)
+    return replace(experiment, wish=_WISHES[type(body)], wish_reason=body.reason)
+
+
+def _fulfilled(experiment: Experiment, wish: Wish) -> Experiment:
+    """The experiment once ``wish`` was done; one that came later and asks for something else is still open."""
+    return replace(experiment, wish=None, wish_reason="") if experiment.wish is wish else experiment
 
 
 @_on(ExperimentHeld, ExperimentReleased)
@@ -134,20 +135,22 @@ def _held(experiment: Experiment, record: Record, _fleet: Fleet) -> Experiment:
 
 @_on(ExperimentPaused)
 def _paused(experiment: Experiment, record: Record, _fleet: Fleet) -> Experiment:
-    return replace(experiment, phase=Phase.PAUSED, wish=None, turn=_body(record, ExperimentPaused).turn)
+    changed = _fulfilled(experiment, Wish.PAUSE)
+    return replace(changed, phase=Phase.PAUSED, turn=_body(record, ExperimentPaused).turn)
 
 
 @_on(ExperimentStopped)
 def _stopped(experiment: Experiment, record: Record, _fleet: Fleet) -> Experiment:
     turn = _body(record, ExperimentStopped).turn
-    return replace(experiment, phase=Phase.STOPPED, wish=None, turn=turn, cycle=None, ended_at=record.envelope.time)
+    changed = _fulfilled(experiment, Wish.STOP)
+    return replace(changed, phase=Phase.STOPPED, turn=turn, cycle=None, ended_at=record.envelope.time)
 
 
 @_on(ExperimentResumed)
 def _resumed(experiment: Experiment, record: Record, _fleet: Fleet) -> Experiment:
     phase = Phase.RUNNING if experiment.started else Phase.QUEUED
     turn = _body(record, ExperimentResumed).turn
-    return replace(experiment, phase=phase, wish=None, turn=turn, ended_at=None)
+    return replace(_fulfilled(experiment, Wish.RESUME), phase=phase, turn=turn, ended_at=None)
 
 
 _ENDS: Final[dict[type[Body], Phase]] = {

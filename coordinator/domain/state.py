@@ -136,7 +136,7 @@ class Experiment:
         abandoned: Why the last attempt was abandoned; ``None`` once a cycle succeeded.
         model: The newest outcome: summed statistics, then the global model.
         scores: Of the newest outcome.
-        wish: What was asked for and is not done yet.
+        wish: What was asked for last and is not done yet; to resume what runs is done already.
         wish_reason: Why.
         held: Reasons of the policy engine; no cycle opens while there are any.
         turn: Counts the coordinator's pauses, resumptions and stops.

@@ -4,21 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
+from typing import Final
 
 from bus.events.base import ExperimentId
 from bus.events.datasets import DatasetRegistered
+from bus.events.experiments import QueueReported
 from bus.events.principals import EdgeAppeared, EdgeLapsed
 from bus.wire.decision import Decision
 from bus.wire.record import Record
-from coordinator.domain.decide import decide
+from coordinator.domain.decide import blocked, decide, waits_for_place
 from coordinator.domain.evolve import evolve, evolve_fleet
-from coordinator.domain.state import Experiment, Fleet
+from coordinator.domain.queue import Place, queue, running
+from coordinator.domain.state import Experiment, Fleet, Phase
+
+PLACES: Final = 2
+"""Experiments that an edge takes part in at once, unless the settings say otherwise."""
 
 
 class World:
-    """Experiments and fleet, folded up to ``position`` of the event stream."""
+    """Experiments and fleet, folded up to ``position`` of the event stream.
 
-    def __init__(self) -> None:
+    Args:
+        places: Experiments that an edge takes part in at once.
+    """
+
+    def __init__(self, places: int = PLACES) -> None:
+        self._places = places
         self.experiments: dict[str, Experiment] = {}
         self.fleet = Fleet()
         self.position = 0
@@ -33,10 +44,14 @@ class World:
         identity: ExperimentId | None = getattr(body, "experiment", None)
         if identity is None:
             return []
-        changed = evolve(self.experiments.get(identity), record, self.fleet)
+        before = self.experiments.get(identity)
+        changed = evolve(before, record, self.fleet)
         if changed is None:
             return []
         self.experiments[identity] = changed
+        if before is not None and running(before) != running(changed):
+            # Room was made or taken: everybody who waits for some is to be looked at.
+            return [identity, *(key for key in self.queue() if key != identity)]
         return [identity]
 
     def open(self) -> list[str]:
@@ -46,8 +61,28 @@ class World:
     def decide(self, entity_id: str, now: datetime) -> Decision | None:
         """What is to be said next about an experiment."""
         experiment = self.experiments[entity_id]
-        event = decide(experiment, self.fleet, now)
+        event = decide(experiment, self.fleet, now, self.queue().get(experiment.id))
         return None if event is None else Decision(event, experiment.owner, experiment.strand)
+
+    def queue(self) -> dict[ExperimentId, Place]:
+        """Where the experiments stand that wait for nothing but room."""
+        found = ((e.id, waits_for_place(e, self.fleet)) for e in self.experiments.values())
+        able = {key: edges for key, edges in found if edges is not None}
+        return queue(self.experiments.values(), able, self._places) if able else {}
+
+    def waits_for(self, experiment: ExperimentId) -> QueueReported:
+        """What an experiment waits for before it starts; no reason if it does not wait."""
+        found = self.experiments[experiment]
+        report = QueueReported(experiment=experiment)
+        if found.started or found.phase is not Phase.QUEUED:
+            return report
+        place = self.queue().get(experiment)
+        if place is None:
+            return report.model_copy(update={"reason": blocked(found, self.fleet) or ""})
+        reason = f"place {place.position} in the queue"
+        if place.full:
+            reason += f": no room at {', '.join(place.full)}, which take part in {self._places} experiments at once"
+        return report.model_copy(update={"position": place.position, "reason": reason})
 
     def awaiting(self) -> list[Experiment]:
         """Experiments whose cycle may still expire."""

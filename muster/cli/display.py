@@ -68,7 +68,7 @@ def picture(view: View) -> RenderableType:
     for edge, doing in view.edges():
         rows.add_row(Text(f"  {edge}"), Text(doing, style="dim"))
     parts: list[RenderableType] = [head, rows]
-    reason = waiting_for(experiment, view.world)
+    reason = waiting_for(experiment, view.world, view.queued)
     if reason and not view.edges():
         parts.append(Text(f"  {reason}", style="yellow"))
     if view.scores:

@@ -30,7 +30,9 @@ def list_(federation: Federation = None, as_: As = None, json: Json = False) -> 
     async def work() -> None:
         async with frame.connect() as client:
             world = await client.world()
-        facts = [summary(experiment, world) for experiment in world.experiments.values()]
+            known = list(world.experiments.values())
+            queued = {e.id: await client.queued(e) for e in known if e.phase is Phase.QUEUED}
+        facts = [summary(experiment, world, queued.get(experiment.id)) for experiment in known]
         shown = table("ID", "NAME", "STATE", "CYCLES", "DATASET", "WAITING FOR")
         for fact in facts:
             cycles = f"{fact['cycles_done']}/{fact['cycles']}"

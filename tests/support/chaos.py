@@ -53,10 +53,13 @@ class Line:
     tell: Callable[[str], None]
     cut: bool = False
     dead: bool = False
+    tell_puts: bool = False
     mended: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def cross(self, what: str) -> None:
         """Get one way across."""
+        if self.tell_puts and what.startswith("put "):
+            self.tell(what)
         await asyncio.sleep(self.chance.expovariate(1 / self.weather.delay_s))
         if self.dead or self.cut:
             raise Unavailable("the line is cut")

@@ -14,16 +14,17 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from safetensors.numpy import load_file, save_file
 
-from aggregator import service as aggregator
 from bus.errors import MusterError
+from bus.events import Event
 from bus.events.base import Digest, OwnerId
 from bus.events.cycles import CycleKind
 from bus.events.experiments import ExperimentCompleted, ExperimentFailed, Failure
+from bus.events.governance import VendorAllowed
 from bus.events.weights import Resources
 from bus.identity.directory import Directory
 from bus.memory import MemoryBroker
@@ -35,24 +36,21 @@ from bus.weights import transfer
 from bus.wire import topology
 from bus.wire.record import Record
 from bus.wire.topology import StreamName
-from coordinator import service as coordinator
 from edge_daemon.domain.jobs import Job, Outcome, State
 from edge_daemon.edge import Edge
 from edge_daemon.outbox import Outbox
 from muster.story import told
-from policy_engine import service as policy_engine
 from support import people
 from support.chaos import CALM, ChaosBroker, Line, Weather
-from support.spine import introduce
-from support.story import EDGES, submission
+from support.spine import SERVICES, SETTINGS, introduce
+from support.story import EDGES, X, submission
 from support.virtual import run
 
-ACME = OwnerId("acme")
 START = datetime(2026, 1, 1, tzinfo=UTC)
 LEASE_S = 30.0
 ROWS = {"hospital-a": 10, "hospital-b": 30, "hospital-c": 60}
-SERVICES = {"coordinator": coordinator, "policy_engine": policy_engine, "aggregator": aggregator}
 _RESTART_S = (0.5, 60.0)
+T = TypeVar("T")
 
 
 class VirtualClock:
@@ -142,6 +140,7 @@ class Simulation:
         folder: For the edges' files.
         weather: Of all lines.
         flaky: Share of jobs that fail for no reason.
+        tell_puts: Whether uploads are noted in the trace.
         trace: What chance did, in order.
     """
 
@@ -149,6 +148,7 @@ class Simulation:
     folder: Path
     weather: Weather = CALM
     flaky: float = 0.0
+    tell_puts: bool = False
     trace: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -165,9 +165,12 @@ class Simulation:
         """Start a process and keep it alive; ``principal`` is whom it is an instance of."""
         self._processes[name] = asyncio.create_task(self._kept(name, principal or name))
 
+    def _line(self, name: str) -> Line:
+        return Line(self.weather, self.chance, lambda text: self.note(f"{name}: {text}"), tell_puts=self.tell_puts)
+
     async def _kept(self, name: str, principal: str) -> None:
         while True:
-            self.lines[name] = Line(self.weather, self.chance, lambda text: self.note(f"{name}: {text}"))
+            self.lines[name] = self._line(name)
             stop = asyncio.Event()
             try:
                 await run_tasks(await self._tasks(principal, ChaosBroker(self.broker, self.lines[name]), stop), stop)
@@ -182,7 +185,8 @@ class Simulation:
         self, principal: str, broker: ChaosBroker, stop: asyncio.Event
     ) -> dict[str, Callable[[], Awaitable[None]]]:
         voice = Voice(broker, people.identity(principal), VirtualClock())
-        settings: Any = ServiceSettings(
+        kind = SETTINGS.get(principal, ServiceSettings)
+        settings: Any = kind(
             server_url="sim", identity=self.folder, anchor=self.folder, data=self.folder, lease_s=LEASE_S
         )
         context = Context(settings, broker, voice, people.anchor(), Directory(people.anchor()), VirtualClock(), stop)
@@ -246,18 +250,37 @@ class Simulation:
                 task.cancel()
             await asyncio.gather(*self._processes.values(), return_exceptions=True)
 
-    async def experiment(self, **changes: Any) -> list[Record]:
+    async def experiment(self, *, vendor: str = "acme", **changes: Any) -> list[Record]:
         """Submit an experiment, and return its history once it has ended."""
         body = submission(**changes)
-        clock = VirtualClock()
-        await Voice(self.broker, people.identity("acme"), clock).say(body, owner=ACME)
+        await self.say(body, vendor)
         history: list[Record] = []
-        directory = people.directory()
-        async for stored in self.broker.log(StreamName.EVENTS).read(f"ev.acme.*.{body.experiment}.>", follow=True):
-            record = Record.of(directory.verify(stored.message), stored)
+        async for record in self.follow(body.experiment, vendor):
             history.append(record)
             if isinstance(record.body, ExperimentCompleted | ExperimentFailed):
                 return history
+        raise AssertionError
+
+    async def allow(self, vendor: str) -> None:
+        """Put a vendor on the allow-list."""
+        operator = Voice(self.broker, people.identity("operator"), VirtualClock())
+        await operator.say(VendorAllowed(vendor=OwnerId(vendor), request="sim"))
+
+    async def say(self, event: Event, who: str) -> None:
+        """Have a vendor say something, over a perfect line."""
+        await Voice(self.broker, people.identity(who), VirtualClock()).say(event, owner=OwnerId(who))
+
+    async def follow(self, experiment: str = X, vendor: str = "acme") -> AsyncIterator[Record]:
+        """The events of an experiment as they are said."""
+        directory = people.directory()
+        async for stored in self.broker.log(StreamName.EVENTS).read(f"ev.{vendor}.*.{experiment}.>", follow=True):
+            yield Record.of(directory.verify(stored.message), stored)
+
+    async def heard(self, kind: type[Event], *, experiment: str = X, actor: str | None = None) -> Record:
+        """The first event of a type."""
+        async for record in self.follow(experiment):
+            if isinstance(record.body, kind) and actor in {None, record.actor}:
+                return record
         raise AssertionError
 
     def dead_letters(self) -> list[str]:
@@ -283,6 +306,16 @@ class Ran:
         return "\n".join(["what chance did:", *self.trace, "what was said:", *(told(r).text for r in self.history)])
 
 
+def simulate_all(simulation: Simulation, main: Callable[[], Awaitable[T]], *, limit_s: float = 6 * 3600) -> T:
+    """Run ``main`` beside the federation in virtual time."""
+
+    async def whole() -> T:
+        async with asyncio.timeout(limit_s), simulation.running():
+            return await main()
+
+    return run(whole(), simulation.chance)
+
+
 def simulate(
     simulation: Simulation,
     disturb: Callable[[Simulation], Awaitable[None]] | None = None,
@@ -293,13 +326,13 @@ def simulate(
     """Run one experiment to its end in virtual time, with ``disturb`` beside it."""
 
     async def main() -> list[Record]:
-        async with asyncio.timeout(limit_s), simulation.running():
-            disturbing = asyncio.ensure_future(disturb(simulation)) if disturb else None
-            try:
-                return await simulation.experiment(**changes)
-            finally:
-                if disturbing is not None:
-                    disturbing.cancel()
-                    await asyncio.gather(disturbing, return_exceptions=True)
+        disturbing = asyncio.ensure_future(disturb(simulation)) if disturb else None
+        try:
+            return await simulation.experiment(**changes)
+        finally:
+            if disturbing is not None:
+                disturbing.cancel()
+                await asyncio.gather(disturbing, return_exceptions=True)
 
-    return Ran(run(main(), simulation.chance), simulation.trace, simulation.dead_letters())
+    history = simulate_all(simulation, main, limit_s=limit_s)
+    return Ran(history, simulation.trace, simulation.dead_letters())

@@ -148,15 +148,21 @@ class Spine:
         raise AssertionError
 
 
+SERVICES = {"coordinator": coordinator, "policy_engine": policy_engine, "aggregator": aggregator}
+SETTINGS: dict[str, type[ServiceSettings]] = {
+    "coordinator": coordinator.CoordinatorSettings,
+    "policy_engine": policy_engine.PolicyEngineSettings,
+    "aggregator": aggregator.AggregatorSettings,
+}
+
+
 def context(broker: Broker, name: str, folder: Path, stop: asyncio.Event, clock: Clock | None = None) -> Context[Any]:
     """What a service is given, on a broker of the test's."""
-    settings = ServiceSettings(server_url="memory", identity=folder, anchor=folder, data=folder, lease_s=LEASE_S)
+    kind = SETTINGS[name]
+    settings = kind(server_url="memory", identity=folder, anchor=folder, data=folder, lease_s=LEASE_S)
     clock = clock or SystemClock()
     voice = Voice(broker, people.identity(name), clock)
     return Context(settings, broker, voice, people.anchor(), Directory(people.anchor()), clock, stop)
-
-
-SERVICES = {"coordinator": coordinator, "policy_engine": policy_engine, "aggregator": aggregator}
 
 
 async def run_service(broker: Broker, name: str, folder: Path, stop: asyncio.Event) -> None:
