@@ -31,6 +31,8 @@ def permissions(principal: Principal) -> Permissions:
         case Role.OPERATOR:
             rules += [*_says(name), "$JS.API.>", "$JS.ACK.>"]
         case Role.COORDINATOR:
+            # Whoever writes once has to see what is there already.
+            rules += [_gets(StreamName.COMMANDS, "cmd.>")]
             rules += [*_says(name), "cmd.>", f"tel.*.*.{name}", *_reads(name, StreamName.EVENTS, "ev.>")]
             rules += _reads(name, StreamName.LEASES, "lease.>")
         case Role.AGGREGATOR:
@@ -48,6 +50,7 @@ def permissions(principal: Principal) -> Permissions:
 def _everybody(name: str) -> Iterator[str]:
     yield f"lease.{name}"
     yield f"dead.{name}.>"
+    yield _gets(StreamName.DEADLETTERS, f"dead.{name}.>")
     yield from _reads(name, StreamName.EVENTS, "ev.federation.principal.>")
 
 

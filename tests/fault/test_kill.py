@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+import signal
+import sys
 from pathlib import Path
 
 import pytest
@@ -47,3 +51,24 @@ def _killing(town: Town, victim: str, moment: type):
             killed.append(victim)
 
     return tell
+
+
+@pytest.mark.timeout(300)
+async def test_a_second_coordinator_takes_over_at_once(tmp_path: Path) -> None:
+    """Two processes with one identity: neither harms the other, and either is enough."""
+    async with federation(tmp_path) as town:
+        undisturbed = await town.run()
+        second = await asyncio.create_subprocess_exec(
+            sys.executable, "-P", "-m", "coordinator", "--settings", town.layout.settings("coordinator")
+        )
+        try:
+            together = await town.run()
+            os.kill(town.pid("coordinator"), signal.SIGSTOP)
+            alone = await town.run()
+            os.kill(town.pid("coordinator"), signal.SIGCONT)
+            again = await town.run()
+        finally:
+            second.terminate()
+            await second.wait()
+    for ran in (together, alone, again):
+        assert ran == undisturbed

@@ -46,6 +46,9 @@ class Line:
         chance: Decides each case.
         cut: While set, nothing gets through.
         dead: Its process was killed: nothing gets through ever again.
+        points: How many boundaries the process has passed: before and after each request, and each write to its disk.
+        crash_at: The process dies at the boundary with this number.
+        on_crash: Kills it.
     """
 
     weather: Weather
@@ -54,12 +57,25 @@ class Line:
     cut: bool = False
     dead: bool = False
     tell_puts: bool = False
+    points: int = 0
+    crash_at: int | None = None
+    on_crash: Callable[[], None] | None = None
     mended: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def point(self, what: str) -> None:
+        """Pass a boundary at which a process may die."""
+        if self.points == self.crash_at and self.on_crash is not None:
+            self.tell(f"dies at boundary {self.points}: {what}")
+            self.dead = True
+            self.on_crash()
+            await asyncio.Event().wait()
+        self.points += 1
 
     async def cross(self, what: str) -> None:
         """Get one way across."""
         if self.tell_puts and what.startswith("put "):
             self.tell(what)
+        await self.point(f"before {what}")
         await asyncio.sleep(self.chance.expovariate(1 / self.weather.delay_s))
         if self.dead or self.cut:
             raise Unavailable("the line is cut")
@@ -69,6 +85,7 @@ class Line:
 
     async def back(self, what: str) -> None:
         """Get the answer back."""
+        await self.point(f"after {what}")
         await asyncio.sleep(self.chance.expovariate(1 / self.weather.delay_s))
         if self.dead or self.cut or self.chance.random() < self.weather.unheard:
             self.tell(f"unheard {what}")

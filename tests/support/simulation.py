@@ -66,9 +66,12 @@ class Disk:
 
     folder: Path
     jobs: dict[str, Job] = field(default_factory=dict)
+    line: Line | None = None
 
     async def accept(self, record: Record) -> None:
+        await self._point("before storing a command")
         self.jobs.setdefault(record.id, Job(record, State.ACCEPTED))
+        await self._point("after storing a command")
 
     async def open(self) -> list[Job]:
         return sorted((j for j in self.jobs.values() if not j.state.over), key=lambda j: j.record.sequence)
@@ -77,9 +80,15 @@ class Disk:
         return [job for job in await self.open() if job.command.experiment == experiment]
 
     async def move(self, identity: str, state: State, outcome: Outcome | None = None) -> None:
+        await self._point(f"before a job is {state}")
         job = self.jobs[identity]
         if not job.state.over:
             self.jobs[identity] = Job(job.record, state, outcome or job.outcome)
+        await self._point(f"after a job is {state}")
+
+    async def _point(self, what: str) -> None:
+        if self.line is not None:
+            await self.line.point(what)
 
 
 @dataclass(frozen=True)
@@ -108,7 +117,9 @@ class Bench:
         if command.model is not None:
             await transfer.download_file(self.broker.blobs(), command.model, people.identity(self.name), path)
             received = load_file(path).get("w", received)
+        await self.broker.line.point("before the worker")
         await asyncio.sleep(self.chance.uniform(1.0, 60.0))
+        await self.broker.line.point("after the worker")
         if self.chance.random() < self.flaky:
             failure = Failure(category="infra", code="sim.flaky", message="bad luck", edge=self.name)
             return _outcome(failure=failure, retryable=True)
@@ -141,6 +152,7 @@ class Simulation:
         weather: Of all lines.
         flaky: Share of jobs that fail for no reason.
         tell_puts: Whether uploads are noted in the trace.
+        crash: Which process dies at which of its boundaries, once.
         trace: What chance did, in order.
     """
 
@@ -149,6 +161,7 @@ class Simulation:
     weather: Weather = CALM
     flaky: float = 0.0
     tell_puts: bool = False
+    crash: tuple[str, int] | None = None
     trace: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -157,6 +170,7 @@ class Simulation:
         self.lines: dict[str, Line] = {}
         self.disks = {name: Disk(self.folder) for name in EDGES}
         self._processes: dict[str, asyncio.Task[None]] = {}
+        self._killings: list[asyncio.Future[None]] = []
 
     def note(self, text: str) -> None:
         self.trace.append(f"{asyncio.get_running_loop().time():10.3f}  {text}")
@@ -166,7 +180,11 @@ class Simulation:
         self._processes[name] = asyncio.create_task(self._kept(name, principal or name))
 
     def _line(self, name: str) -> Line:
-        return Line(self.weather, self.chance, lambda text: self.note(f"{name}: {text}"), tell_puts=self.tell_puts)
+        line = Line(self.weather, self.chance, lambda text: self.note(f"{name}: {text}"), tell_puts=self.tell_puts)
+        if self.crash is not None and self.crash[0] == name:
+            line.crash_at, self.crash = self.crash[1], None
+            line.on_crash = lambda: self._killings.append(asyncio.ensure_future(self.kill(name)))
+        return line
 
     async def _kept(self, name: str, principal: str) -> None:
         while True:
@@ -198,6 +216,7 @@ class Simulation:
 
     async def _edge(self, name: str, broker: ChaosBroker, context: Context[Any]) -> Callable[[], Awaitable[None]]:
         directory = await learn_principals(broker, people.anchor())
+        self.disks[name].line = broker.line
         bench = Bench(name, self.disks[name], broker, self.chance, self.flaky)
         settings = type("Settings", (), {"workers": 1})
         edge = Edge(
@@ -246,9 +265,10 @@ class Simulation:
         try:
             yield
         finally:
-            for task in self._processes.values():
+            ending = [*self._killings, *self._processes.values()]
+            for task in ending:
                 task.cancel()
-            await asyncio.gather(*self._processes.values(), return_exceptions=True)
+            await asyncio.gather(*ending, return_exceptions=True)
 
     async def experiment(self, *, vendor: str = "acme", **changes: Any) -> list[Record]:
         """Submit an experiment, and return its history once it has ended."""
