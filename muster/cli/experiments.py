@@ -6,14 +6,16 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from bus.errors import NotFound
 from bus.events.experiments import AbortRequested, PauseRequested, Request, ResumeRequested, StopRequested
 from bus.weights import transfer
 from coordinator.domain.state import Experiment, Phase
 from muster.cli.frame import As, Federation, Frame, Json, table
+from muster.explain import explained
 from muster.story import told
-from muster.summary import summary
+from muster.summary import summary, waiting_for
 
 app = typer.Typer()
 
@@ -69,6 +71,29 @@ def log(
                     if world.experiments[found.id].phase.final:
                         break
         frame.out.result({"experiment": found.id, "events": events})
+
+    frame.run(work)
+
+
+@app.command()
+def explain(
+    experiment: Id,
+    federation: Federation = None,
+    as_: As = None,
+    json: Json = False,
+) -> None:
+    """Tell the story of an experiment: who waited for whom, what was left out and why, how it ended."""
+    frame = Frame(as_json=json, federation=federation, principal=as_)
+
+    async def work() -> None:
+        async with frame.connect() as client:
+            found = await client.experiment(experiment)
+            story = explained([record async for record in client.history(found)])
+            queued = await client.queued(found)
+            reason = waiting_for(found, await client.world(), queued)
+        if reason is not None and not found.phase.final:
+            story.append(f"Now it waits for: {reason}.")
+        frame.out.result({"experiment": found.id, "state": found.phase, "story": story}, *map(escape, story))
 
     frame.run(work)
 

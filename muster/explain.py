@@ -1,0 +1,227 @@
+"""The story of an experiment in sentences: who waited for whom, what was left out and why, how it ended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+from bus.events.base import PrincipalId
+from bus.events.cycles import (
+    CycleAbandoned,
+    CycleClosed,
+    CycleExpired,
+    CycleKind,
+    CycleOpened,
+    ModelAveraged,
+    ModelEvaluated,
+    ModelFailed,
+    UpdateFailed,
+    UpdateRejected,
+    UpdateSealed,
+)
+from bus.events.experiments import (
+    ExperimentAborted,
+    ExperimentAdmitted,
+    ExperimentCompleted,
+    ExperimentFailed,
+    ExperimentPaused,
+    ExperimentRefused,
+    ExperimentResumed,
+    ExperimentStarted,
+    ExperimentStopped,
+    ExperimentSubmitted,
+    Failure,
+    Request,
+)
+from bus.events.governance import ExperimentHeld, ExperimentReleased
+from bus.wire.record import Record
+from muster.remedies import remedy
+from muster.summary import score_text
+
+_LONG_S: Final = 1.0
+"""Waits shorter than this are not worth a sentence."""
+_STAGES: Final = {
+    CycleKind.STATISTICS: "Summing up the columns",
+    CycleKind.INITIALISE: "Making the first model",
+    CycleKind.EVALUATE: "Evaluating",
+}
+
+
+@dataclass
+class _Cycle:
+    """A cycle that is being told."""
+
+    opened: CycleOpened
+    at: datetime
+    answers: list[tuple[PrincipalId, float]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    closed: CycleClosed | None = None
+
+    @property
+    def name(self) -> str:
+        cycle = self.opened.cycle
+        what = _STAGES.get(cycle.kind, f"Cycle {cycle.number}")
+        return what if cycle.attempt == 1 else f"{what}, attempt {cycle.attempt},"
+
+
+class Teller:
+    """Takes events in and makes sentences of them."""
+
+    def __init__(self) -> None:
+        self.sentences: list[str] = []
+        self._submitted: datetime | None = None
+        self._cycle: _Cycle | None = None
+        self._last: datetime | None = None
+
+    def add(self, record: Record) -> None:
+        """Take in the next event."""
+        self._beginning(record)
+        self._wishes(record)
+        self._in_cycle(record)
+        self._ending(record)
+        self._last = record.envelope.time
+
+    def _say(self, sentence: str) -> None:
+        self.sentences.append(sentence)
+
+    def _beginning(self, record: Record) -> None:
+        body, now = record.body, record.envelope.time
+        if isinstance(body, ExperimentSubmitted):
+            self._submitted = now
+            when = now.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+            cycles = "1 cycle" if body.cycles == 1 else f"{body.cycles} cycles"
+            self._say(
+                f"{record.actor} submitted {body.name!r} at {when}: {cycles} of {body.strategy.name} on "
+                f"{body.data.dataset!r}, for {_listed(body.recipients)}."
+            )
+        elif isinstance(body, ExperimentAdmitted):
+            self._say(f"The policy engine admitted it: {'; '.join(body.reasons)}.")
+        elif isinstance(body, ExperimentStarted) and self._last is not None:
+            waited = (now - self._last).total_seconds()
+            if waited > _LONG_S:
+                self._say(f"It waited {_span(waited)} before enough edges were there and had room.")
+
+    def _wishes(self, record: Record) -> None:
+        body = record.body
+        if isinstance(body, Request):
+            wish = body.TYPE.split(".")[1].removesuffix("_requested")
+            reason = f": {body.reason}" if body.reason else ""
+            self._say(f"{record.actor} asked to {wish} it{reason}.")
+        elif isinstance(body, ExperimentHeld):
+            self._say(f"The policy engine held it: {'; '.join(body.reasons)}.")
+        elif isinstance(body, ExperimentReleased):
+            self._say("The policy engine let it go on.")
+        elif isinstance(body, ExperimentPaused):
+            self._say("It was paused: no further cycle opened.")
+        elif isinstance(body, ExperimentResumed) and self._last is not None:
+            rested = (record.envelope.time - self._last).total_seconds()
+            self._say(f"It went on{f' after {_span(rested)}' if rested > _LONG_S else ''}.")
+
+    def _in_cycle(self, record: Record) -> None:
+        body = record.body
+        if isinstance(body, CycleOpened):
+            self._cycle = _Cycle(body, record.envelope.time)
+            return
+        cycle = self._cycle
+        if cycle is None or getattr(body, "cycle", None) != cycle.opened.cycle:
+            if isinstance(body, UpdateSealed | UpdateFailed):
+                self._say(f"{record.actor} answered {body.cycle} when that was over: recorded, and left out.")
+            return
+        self._answer(cycle, record)
+        self._outcome(cycle, record)
+
+    @staticmethod
+    def _answer(cycle: _Cycle, record: Record) -> None:
+        body = record.body
+        if isinstance(body, UpdateSealed):
+            if cycle.closed is not None:
+                cycle.notes.append(f"{record.actor} answered too late: recorded, and left out")
+            cycle.answers.append((record.actor, (record.envelope.time - cycle.at).total_seconds()))
+        elif isinstance(body, UpdateFailed):
+            again = "it may try again" if body.retryable else "trying again would not help"
+            cycle.notes.append(f"{record.actor} could not do it: {_failure(body.failure)}; {again}")
+        elif isinstance(body, UpdateRejected):
+            cycle.notes.append(f"the aggregator could not use the update of {body.edge}: {_failure(body.failure)}")
+        elif isinstance(body, CycleExpired):
+            cycle.notes.append("the deadline passed")
+
+    def _outcome(self, cycle: _Cycle, record: Record) -> None:
+        body, now = record.body, record.envelope.time
+        if isinstance(body, CycleClosed):
+            cycle.closed = body
+        elif isinstance(body, CycleAbandoned):
+            self._finish(cycle, now, f"was given up: {body.reason}")
+        elif isinstance(body, ModelFailed):
+            self._finish(cycle, now, f"led to no model: {_failure(body.failure)}")
+        elif isinstance(body, ModelAveraged | ModelEvaluated):
+            self._finish(cycle, now, None)
+
+    def _finish(self, cycle: _Cycle, now: datetime, failed: str | None) -> None:
+        took = _span((now - cycle.at).total_seconds())
+        if failed is not None:
+            self._say(f"{cycle.name} {failed} (after {took}).")
+        else:
+            assert cycle.closed is not None
+            count, whole = len(cycle.closed.included), len(cycle.opened.cohort)
+            self._say(f"{cycle.name} took {took}, with {count} of {whole} updates{_last_one(cycle.answers)}.")
+            for left in cycle.closed.left_out:
+                self._say(f"  Without {left.edge}: {left.failure.message}.")
+        for note in cycle.notes:
+            self._say(f"  {note[0].upper()}{note[1:]}.")
+        self._cycle = None
+
+    def _ending(self, record: Record) -> None:
+        body = record.body
+        took = _span((record.envelope.time - self._submitted).total_seconds()) if self._submitted else "some time"
+        if isinstance(body, ExperimentCompleted):
+            scores = ", ".join(score_text(score) for score in body.scores)
+            self._say(f"It completed after {took}{f' with {scores}' if scores else ''}. Model {body.model.digest}.")
+        elif isinstance(body, ExperimentFailed):
+            failure = body.failure
+            advice = remedy(failure.category, failure.code)
+            self._say(f"It failed after {took}: {_failure(failure)}.")
+            self._say(f"Next step, for the {advice.who}: {advice.step}.")
+        elif isinstance(body, ExperimentRefused):
+            self._say(f"The policy engine refused it: {'; '.join(body.reasons)}.")
+        elif isinstance(body, ExperimentStopped):
+            self._say("It was stopped; its last global model is kept, and it can be resumed.")
+        elif isinstance(body, ExperimentAborted):
+            self._say("It was aborted; nothing of it counts.")
+
+
+def explained(history: Iterable[Record]) -> list[str]:
+    """The story of one experiment.
+
+    Args:
+        history: All its events, in order.
+    """
+    teller = Teller()
+    for record in history:
+        teller.add(record)
+    return teller.sentences
+
+
+def _last_one(answers: list[tuple[PrincipalId, float]]) -> str:
+    """Who kept the others waiting, if it was long."""
+    if len(answers) < 2:
+        return ""
+    (_, first), (slowest, last) = answers[0], answers[-1]
+    return f"; {slowest} came last, {_span(last - first)} after the first" if last - first > _LONG_S else ""
+
+
+def _failure(failure: Failure) -> str:
+    return f"{failure.message.rstrip('.')} ({failure.code})"
+
+
+def _span(seconds: float) -> str:
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def _listed(names: Iterable[str]) -> str:
+    *others, last = names
+    return f"{', '.join(others)} and {last}" if others else last
