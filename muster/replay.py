@@ -10,12 +10,13 @@ import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import msgpack
 
 from aggregator.domain.combine import Combiner
 from aggregator.domain.scores import combine
-from bus.errors import MusterError
+from bus.errors import Invalid, MusterError
 from bus.events.base import Digest, PrincipalId
 from bus.events.cycles import CycleClosed, CycleKind, ModelAveraged, ModelEvaluated, UpdateSealed
 from bus.events.weights import FederatedScore
@@ -24,6 +25,8 @@ from bus.ports import BlobStore
 from bus.weights import transfer
 from bus.weights.lockstep import lockstep
 from bus.wire.record import Record
+from coordinator.domain.world import World
+from muster.client import Client
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,38 @@ async def replay(
             results.append(await _recompute(body, closing, chosen, blobs, identity))
             tell(results[-1])
     return results
+
+
+Moment = int | datetime
+"""A sequence on the log, or a time."""
+
+
+def moment_of(text: str) -> Moment:
+    """What ``--at`` means.
+
+    Raises:
+        Invalid: Neither a sequence nor a time.
+    """
+    if text.isdecimal():
+        return int(text)
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise Invalid(
+            f"{text[:80]!r} is neither an event's sequence nor a time; expected e.g. 42 or 2026-01-31T12:00:00",
+            code="replay.moment",
+        ) from None
+    return moment.astimezone(UTC)
+
+
+async def world_at(client: Client, moment: Moment) -> World:
+    """Everything as it was right after the event with this sequence, or at this time."""
+    world = World()
+    async for record in client.read("ev.>"):
+        if (record.sequence if isinstance(moment, int) else record.stored_at) > moment:  # type: ignore[operator]
+            break
+        world.fold(record)
+    return world
 
 
 async def _recompute(

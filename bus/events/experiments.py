@@ -36,6 +36,15 @@ class TaskData(Payload):
     """All class labels of all edges, sorted; ``None`` where the target is not a class."""
 
 
+class Origin(Payload):
+    """Where a forked experiment begins: with the global model of another one's training cycle."""
+
+    experiment: ExperimentId
+    cycle: int
+    """Number of the cycle whose model it is; 0 for the first model, before any training."""
+    model: SealedObject
+
+
 class ExperimentSubmitted(Event):
     """A vendor asks for an experiment."""
 
@@ -63,6 +72,8 @@ class ExperimentSubmitted(Event):
     recipients: tuple[PrincipalId, ...]
     """Edges that can open the model file."""
     plan_digest: Digest
+    origin: Origin | None = None
+    """Set for a fork: its cycles go on from there, up to ``cycles``."""
 
 
 class ExperimentAdmitted(Event):

@@ -117,6 +117,11 @@ class Directory:
         self._current[body.principal] = principal
         self._by_key[(body.principal, key_id(body.signing_key))] = principal
 
+    def learn_from(self, other: Directory) -> None:
+        """Take in everything that another directory knows."""
+        self._current |= other._current
+        self._by_key |= other._by_key
+
     def verify(self, message: Message) -> Envelope:
         """The envelope in ``message``, proved to be said by whom and where it claims.
 

@@ -11,23 +11,31 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, ClassVar, Final, Protocol
 
 from bus.errors import Conflict
 from bus.ports import Guard
 from bus.runtime.aio import until
-from bus.runtime.listening import verified
+from bus.runtime.listening import learn_principals, verified
 from bus.runtime.service import Context
+from bus.runtime.snapshots import Snapshot, SnapshotFile
 from bus.wire import subjects
 from bus.wire.decision import Decision
 from bus.wire.record import Record
+from bus.wire.topology import StreamName
 
 _log = logging.getLogger(__name__)
+
+EVERYTHING: Final = "ev.>"
+SNAPSHOT_EVERY: Final = 2000
+"""Events between two snapshots: folding so many takes a second or two."""
 
 
 class World(Protocol):
     """What a deciding service knows."""
 
+    FORM: ClassVar[str]
+    """Names the form of what ``dump`` gives; changes with it."""
     position: int
     """Sequence of the last record that was folded."""
 
@@ -41,6 +49,18 @@ class World(Protocol):
 
     def decide(self, entity_id: str, now: datetime) -> Decision | None:
         """What is to be said next about ``entity_id``."""
+        ...
+
+    def dump(self) -> bytes:
+        """Everything that it knows, for a snapshot."""
+        ...
+
+    def restore(self, content: bytes) -> None:
+        """Know what was dumped.
+
+        Raises:
+            ValueError: It cannot be read.
+        """
         ...
 
 
@@ -63,13 +83,48 @@ class Decider:
         self._actor = context.voice.identity.principal
         self._said: dict[str, int] = {}
         self._deciding = asyncio.Lock()
+        self._snapshots = SnapshotFile(context.settings.data / "snapshot.json", world.FORM)
+        self._snapshot_at = 0
 
     async def catch_up(self) -> None:
-        """Fold the log as far as it goes, without saying anything."""
+        """Fold the log as far as it goes, from the snapshot if there is a good one, without saying anything."""
         context = self._context
-        async for record in verified(context.broker, context.directory, "ev.>", reject=context.voice.bury):
+        await self._restore()
+        last = None
+        async for record in verified(
+            context.broker, context.directory, EVERYTHING, reject=context.voice.bury, after=self._world.position
+        ):
             self._world.fold(record)
-        _log.info("caught up", extra={"position": self._world.position})
+            last = record
+        self._keep(last)
+        _log.info("caught up", extra={"position": self._world.position, "snapshot": self._snapshot_at})
+
+    async def _restore(self) -> None:
+        """Begin with the snapshot, if it was taken of this log."""
+        snapshot = self._snapshots.load()
+        if snapshot is None:
+            return
+        context = self._context
+        context.directory.learn_from(await learn_principals(context.broker, context.anchor))
+        events = context.broker.log(StreamName.EVENTS)
+        async for stored in events.read(EVERYTHING, after=snapshot.position - 1):
+            if (stored.sequence, stored.message.headers.get("ce-id")) != (snapshot.position, snapshot.message):
+                break
+            try:
+                self._world.restore(snapshot.content)
+            except ValueError as error:
+                _log.warning("the snapshot cannot be read, the log is folded instead: %s", error)
+                return
+            self._snapshot_at = snapshot.position
+            return
+        _log.warning("the snapshot is of another log, which is folded from its beginning instead")
+
+    def _keep(self, record: Record | None) -> None:
+        """Take a snapshot once enough has happened since the last one."""
+        if record is None or self._world.position - self._snapshot_at < SNAPSHOT_EVERY:
+            return
+        self._snapshots.save(Snapshot(record.sequence, record.id, self._world.dump()))
+        self._snapshot_at = record.sequence
 
     async def follow(self) -> None:
         """Decide what is open, then fold and decide as events come, until told to stop."""
@@ -78,13 +133,14 @@ class Decider:
         records = verified(
             context.broker,
             context.directory,
-            "ev.>",
+            EVERYTHING,
             reject=context.voice.bury,
             after=self._world.position,
             follow=True,
         )
         async for record in until(context.stop, records):
             await self.advance(self._world.fold(record), cause=record)
+            self._keep(record)
 
     async def advance(self, ids: Iterable[str], cause: Record | None) -> None:
         """Say what is to be said about ``ids`` now."""

@@ -34,6 +34,7 @@ from bus.events.experiments import (
     ExperimentStopped,
     ExperimentSubmitted,
     Failure,
+    Origin,
     PauseRequested,
     Request,
     ResumeRequested,
@@ -42,6 +43,7 @@ from bus.events.experiments import (
 from bus.events.governance import ExperimentHeld, ExperimentReleased
 from bus.events.principals import EdgeAppeared, EdgeLapsed
 from bus.wire.record import Record
+from coordinator.domain.schedule import PREPARING
 from coordinator.domain.state import Experiment, Failed, Fleet, OpenCycle, Phase, Presence, Sealed, Wish
 
 MAX_TRIALS: Final = 3
@@ -63,6 +65,25 @@ def evolve(experiment: Experiment | None, record: Record, fleet: Fleet) -> Exper
 
 def _submitted(record: Record, body: ExperimentSubmitted) -> Experiment:
     return Experiment(id=body.experiment, owner=record.owner, vendor=record.actor, spec=body)
+
+
+def forked(experiment: Experiment, origin: Origin, parent: Experiment | None) -> Experiment:
+    """An experiment that was just submitted as a fork: it begins with its parent's model, if that is what it says."""
+    spec = experiment.spec
+    problem = None
+    if parent is None or parent.owner != experiment.owner:
+        problem = f"there is no experiment {origin.experiment} of this owner"
+    elif parent.models.get(origin.cycle) != origin.model:
+        problem = f"experiment {origin.experiment} has no such model of cycle {origin.cycle}"
+    elif (parent.spec.data, parent.spec.framework) != (spec.data, spec.framework):
+        problem = "a fork keeps its parent's dataset, columns and framework"
+    elif spec.cycles < origin.cycle:
+        problem = f"the fork ends at cycle {spec.cycles}, before cycle {origin.cycle} from which it goes on"
+    if problem is not None:
+        failure = Failure(category="model", code="fork.origin", message=problem)
+        return replace(experiment, attempts=MAX_TRIALS, abandoned=failure)
+    models = {origin.cycle: origin.model}
+    return replace(experiment, step=PREPARING + origin.cycle, model=origin.model, models=models)
 
 
 def evolve_fleet(fleet: Fleet, record: Record) -> Fleet:
@@ -266,9 +287,14 @@ def _averaged(experiment: Experiment, record: Record, _fleet: Fleet) -> Experime
     cycle = _current(experiment, body)
     if cycle is None or cycle.closed is None or cycle.closed.revision != body.revision:
         return experiment
-    model = body.model if isinstance(body, ModelAveraged) else experiment.model
+    model, models = experiment.model, experiment.models
+    if isinstance(body, ModelAveraged):
+        model = body.model
+        if body.cycle.kind is not CycleKind.STATISTICS:
+            models = {**models, body.cycle.number: model}
     return replace(
         experiment,
+        models=models,
         phase=Phase.RUNNING,
         cycle=None,
         step=experiment.step + 1,

@@ -135,6 +135,7 @@ class Experiment:
         cycle: The cycle under way.
         abandoned: Why the last attempt was abandoned; ``None`` once a cycle succeeded.
         model: The newest outcome: summed statistics, then the global model.
+        models: Number of a training cycle -> its global model; 0 -> the first one.
         scores: Of the newest outcome.
         wish: What was asked for last and is not done yet; to resume what runs is done already.
         wish_reason: Why.
@@ -155,6 +156,7 @@ class Experiment:
     cycle: OpenCycle | None = None
     abandoned: Failure | None = None
     model: SealedObject | None = None
+    models: Mapping[int, SealedObject] = field(default_factory=dict)
     scores: tuple[FederatedScore, ...] = ()
     wish: Wish | None = None
     wish_reason: str = ""

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import ClassVar, Final
+
+from pydantic import TypeAdapter
 
 from bus.events.base import ExperimentId
 from bus.events.datasets import DatasetRegistered
@@ -13,12 +16,24 @@ from bus.events.principals import EdgeAppeared, EdgeLapsed
 from bus.wire.decision import Decision
 from bus.wire.record import Record
 from coordinator.domain.decide import blocked, decide, waits_for_place
-from coordinator.domain.evolve import evolve, evolve_fleet
+from coordinator.domain.evolve import evolve, evolve_fleet, forked
 from coordinator.domain.queue import Place, queue, running
 from coordinator.domain.state import Experiment, Fleet, Phase
 
 PLACES: Final = 2
 """Experiments that an edge takes part in at once, unless the settings say otherwise."""
+
+
+@dataclass(frozen=True)
+class _Content:
+    """What a snapshot of a world holds."""
+
+    position: int
+    experiments: dict[str, Experiment]
+    fleet: Fleet
+
+
+_CONTENT: Final = TypeAdapter(_Content)
 
 
 class World:
@@ -27,6 +42,8 @@ class World:
     Args:
         places: Experiments that an edge takes part in at once.
     """
+
+    FORM: ClassVar[str] = "coordinator 1"
 
     def __init__(self, places: int = PLACES) -> None:
         self._places = places
@@ -48,11 +65,27 @@ class World:
         changed = evolve(before, record, self.fleet)
         if changed is None:
             return []
+        if before is None and changed.spec.origin is not None:
+            origin = changed.spec.origin
+            changed = forked(changed, origin, self.experiments.get(origin.experiment))
         self.experiments[identity] = changed
         if before is not None and running(before) != running(changed):
             # Room was made or taken: everybody who waits for some is to be looked at.
             return [identity, *(key for key in self.queue() if key != identity)]
         return [identity]
+
+    def dump(self) -> bytes:
+        """Everything that it knows, as JSON."""
+        return _CONTENT.dump_json(_Content(self.position, self.experiments, self.fleet))
+
+    def restore(self, content: bytes) -> None:
+        """Know what was dumped.
+
+        Raises:
+            ValueError: It cannot be read.
+        """
+        found = _CONTENT.validate_json(content)
+        self.position, self.experiments, self.fleet = found.position, found.experiments, found.fleet
 
     def open(self) -> list[str]:
         """Experiments that are not over."""

@@ -13,21 +13,43 @@ from bus.identity.directory import Principal
 from muster.cli.experiments import Id
 from muster.cli.frame import Federation, Frame, Json, table
 from muster.federation.layout import OPERATOR
-from muster.replay import Recomputed, replay
+from muster.replay import Moment, Recomputed, moment_of, replay, world_at
+from muster.summary import summary
 from muster.verify import export_log, signed_for, verify_federation, verify_file
 
 app = typer.Typer()
 
 
 @app.command(name="replay")
-def replay_(experiment: Id, federation: Federation = None, json: Json = False) -> None:
+def replay_(
+    experiment: Id,
+    at: Annotated[
+        str | None, typer.Option(help="Show the experiment as it was at this event (a sequence) or time (ISO 8601).")
+    ] = None,
+    federation: Federation = None,
+    json: Json = False,
+) -> None:
     """Recompute every global model from the log and the stored updates, and compare the digests.
 
-    Needs the aggregator's keys: run it where the aggregator runs.
+    Needs the aggregator's keys: run it where the aggregator runs. With --at nothing is recomputed: the log is folded up
+    to that point, and the experiment shown as it was then.
     """
     frame = Frame(as_json=json, federation=federation)
 
+    async def back_then(moment: Moment) -> int:
+        async with frame.connect(OPERATOR) as client:
+            found = await client.experiment(experiment)
+            world = await world_at(client, moment)
+        if found.id not in world.experiments:
+            raise NotFound(f"experiment {found.id} was not submitted yet at {at}", code="replay.before")
+        facts = summary(world.experiments[found.id], world)
+        frame.out.result(facts, *(f"{name}: {value}" for name, value in facts.items() if value not in (None, [])))
+        return 0
+
     async def work() -> int:
+        if at is not None:
+            return await back_then(moment_of(at))
+
         def tell(result: Recomputed) -> None:
             frame.out.say(f"{result.cycle:<18} {'equal' if result.equal else 'DIFFERENT'}  {result.recorded[:19]}...")
 

@@ -1,4 +1,4 @@
-"""``muster run``: submit an experiment, and follow it."""
+"""``muster run`` and ``muster fork``: submit an experiment, and follow it."""
 
 from __future__ import annotations
 
@@ -11,11 +11,14 @@ import typer
 
 from bus.runtime import telemetry
 from muster.cli.display import Display
+from muster.cli.experiments import Id
 from muster.cli.frame import As, Federation, Frame, Json
 from muster.client import Client
 from muster.federation.layout import Layout
 from muster.follow import View, ended
 from muster.follow import follow as follow_to_end
+from muster.fork import fork as submit_fork
+from muster.fork import fork_of
 from muster.submit import read_draft, resolve, smoke, submit
 from muster.summary import score_text, summary
 
@@ -50,6 +53,40 @@ def run(
             )
             if not follow:
                 frame.out.result({"id": identity, "plan": draft.digest}, identity)
+                return
+            view = await followed(client, frame, identity)
+        ended(view)
+        frame.out.result(_facts(view), *_lines(view))
+
+    frame.run(work)
+
+
+@app.command()
+def fork(
+    experiment: Id,
+    from_cycle: Annotated[int, typer.Option(help="Training cycle whose global model it begins with; 0: the first.")],
+    cycles: Annotated[int | None, typer.Option(help="Number of its last cycle.", show_default="as before")] = None,
+    seed: Annotated[int | None, typer.Option(help="Another seed.", show_default="the same")] = None,
+    name: Annotated[str | None, typer.Option(help="Its name.")] = None,
+    follow: Annotated[bool, typer.Option("--follow", help="Show progress, and return when it has ended.")] = False,
+    federation: Federation = None,
+    as_: As = None,
+    json: Json = False,
+) -> None:
+    """Start a new experiment from a model of an old one, with the same model file on the same data.
+
+    With the same seed the cycles that both have give the same models, bit for bit.
+    """
+    frame = Frame(as_json=json, federation=federation, principal=as_)
+
+    async def work() -> None:
+        async with frame.connect() as client, traced(frame.layout, client.identity.principal):
+            parent = await client.experiment(experiment)
+            submission = fork_of(parent, from_cycle, cycles=cycles, seed=seed, name=name)
+            identity = await submit_fork(client, submission)
+            frame.out.say(f"submitted {identity}: goes on from cycle {from_cycle} of {parent.id}")
+            if not follow:
+                frame.out.result({"id": identity, "plan": submission.plan_digest}, identity)
                 return
             view = await followed(client, frame, identity)
         ended(view)

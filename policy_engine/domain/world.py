@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Final
+from typing import ClassVar, Final
+
+from pydantic import TypeAdapter
 
 from bus.events import Event
 from bus.events.base import OwnerId
+from bus.events.datasets import DatasetRegistered
 from bus.events.experiments import (
     ExperimentAborted,
     ExperimentAdmitted,
@@ -34,7 +37,7 @@ class Case:
     Attributes:
         owner: Whose it is.
         asked: What was submitted.
-        rules: What held when it was submitted: an answer does not depend on when it is given.
+        rules: What held when it was submitted: an answer does not depend on when it is given. Forgotten once it is.
         answered: Whether it was admitted or refused.
         over: Whether it has ended.
         held: Whether it may not open cycles now.
@@ -52,8 +55,22 @@ class Case:
     strand: int = 0
 
 
+@dataclass(frozen=True)
+class _Content:
+    """What a snapshot of a world holds."""
+
+    position: int
+    rules: Rules
+    cases: dict[str, Case]
+
+
+_CONTENT: Final = TypeAdapter(_Content)
+
+
 class World:
     """Rules and cases, folded up to ``position`` of the event stream."""
+
+    FORM: ClassVar[str] = "policy_engine 1"
 
     def __init__(self) -> None:
         self.rules = Rules()
@@ -64,7 +81,7 @@ class World:
         """Take in ``record``; returns the experiments about which there may be something to decide."""
         self.position = record.sequence
         body = record.body
-        if not isinstance(body, Event):
+        if not isinstance(body, Event) or (isinstance(body, DatasetRegistered) and body.edge != record.actor):
             return []
         rules = evolve(self.rules, body)
         if rules is not self.rules:
@@ -80,6 +97,19 @@ class World:
             return []
         self.cases[identity] = _evolve(case, record)
         return [identity]
+
+    def dump(self) -> bytes:
+        """Everything that it knows, as JSON."""
+        return _CONTENT.dump_json(_Content(self.position, self.rules, self.cases))
+
+    def restore(self, content: bytes) -> None:
+        """Know what was dumped.
+
+        Raises:
+            ValueError: It cannot be read.
+        """
+        found = _CONTENT.validate_json(content)
+        self.position, self.rules, self.cases = found.position, found.rules, found.cases
 
     def open(self) -> list[str]:
         """Experiments that are not over."""
@@ -113,9 +143,9 @@ class World:
 def _evolve(case: Case, record: Record) -> Case:
     body = record.body
     if isinstance(body, ExperimentAdmitted):
-        case = replace(case, answered=True)
+        case = replace(case, answered=True, rules=Rules())
     elif isinstance(body, Hold):
         case = replace(case, held=isinstance(body, ExperimentHeld), turn=body.turn)
     elif isinstance(body, _ENDS):
-        case = replace(case, answered=True, over=True)
+        case = replace(case, answered=True, over=True, rules=Rules())
     return replace(case, strand=record.sequence) if record.actor == ACTOR else case

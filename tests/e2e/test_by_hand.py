@@ -87,6 +87,16 @@ async def test_the_quickstart(terminal: Terminal) -> None:
     (terminal.folder / "forged.jsonl").write_text(text)
     assert (await elsewhere.fail("verify", "forged.jsonl", "--anchor", anchor))[0] == 6
 
+    story = (await terminal.succeed("explain", ran["id"]))["story"]
+    assert any("It completed after" in sentence for sentence in story)
+    middle = events[len(events) // 2]["sequence"]
+    assert (await terminal.succeed("replay", ran["id"], "--at", str(middle)))["state"] in {"running", "averaging"}
+    assert (await terminal.succeed("replay", ran["id"], "--at", events[-1]["time"]))["cycles_done"] == 2
+    forked = await terminal.succeed("fork", ran["id"], "--from-cycle", "1", "--follow")
+    assert forked["model"] == ran["model"], "the same seed from the same model must lead to the same model"
+    assert (await terminal.fail("fork", ran["id"], "--from-cycle", "7"))[:2] == (4, "fork.cycle")
+    assert (await terminal.fail("replay", ran["id"], "--at", "yesterday"))[:2] == (2, "replay.moment")
+
     started = await terminal.succeed("run", edited(terminal, "long", cycles="50"))
     stopped = await terminal.succeed("stop", started["id"], "--reason", "enough")
     assert stopped["state"] in {"stopped", "running", "queued", "averaging"}

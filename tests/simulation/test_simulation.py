@@ -66,6 +66,12 @@ def check(ran: Ran) -> None:
         assert isinstance(record.body, Event)
 
 
+@pytest.fixture(autouse=True)
+def frequent_snapshots(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that services that are started again begin with one."""
+    monkeypatch.setattr("bus.runtime.deciding.SNAPSHOT_EVERY", 3)
+
+
 @pytest.mark.parametrize("seed", range(SEEDS))
 def test_disturbed_experiments_end_with_the_same_model(seed: int, tmp_path: Path) -> None:
     simulation = Simulation(seed, tmp_path, weather=STORM, flaky=0.05)

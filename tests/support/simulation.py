@@ -203,10 +203,9 @@ class Simulation:
         self, principal: str, broker: ChaosBroker, stop: asyncio.Event
     ) -> dict[str, Callable[[], Awaitable[None]]]:
         voice = Voice(broker, people.identity(principal), VirtualClock())
-        kind = SETTINGS.get(principal, ServiceSettings)
-        settings: Any = kind(
-            server_url="sim", identity=self.folder, anchor=self.folder, data=self.folder, lease_s=LEASE_S
-        )
+        kind, data = SETTINGS.get(principal, ServiceSettings), self.folder / principal
+        data.mkdir(exist_ok=True)
+        settings: Any = kind(server_url="sim", identity=data, anchor=data, data=data, lease_s=LEASE_S)
         context = Context(settings, broker, voice, people.anchor(), Directory(people.anchor()), VirtualClock(), stop)
         if principal in SERVICES:
             tasks = dict(await SERVICES[principal].build(context))

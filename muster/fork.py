@@ -1,0 +1,64 @@
+"""A new experiment that goes on from a model of an old one."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+from ulid import ULID
+
+from bus.errors import Invalid, NotFound
+from bus.events.base import Digest, ExperimentId
+from bus.events.experiments import ExperimentSubmitted, Origin
+from bus.weights import transfer
+from coordinator.domain.state import Experiment
+from muster.client import Client
+
+
+def fork_of(
+    parent: Experiment, cycle: int, *, cycles: int | None = None, seed: int | None = None, name: str | None = None
+) -> ExperimentSubmitted:
+    """The submission of a fork.
+
+    Args:
+        parent: The old experiment.
+        cycle: Number of the training cycle whose global model it begins with; 0 for the first model.
+        cycles: Number of its last cycle; that of the parent if not given.
+        seed: Another seed; with the parent's, the same cycles give the same models, bit for bit.
+        name: Its name.
+
+    Raises:
+        NotFound: The parent has no such model.
+        Invalid: It would end before it begins.
+    """
+    if cycle not in parent.models:
+        known = ", ".join(map(str, sorted(parent.models))) or "none yet"
+        raise NotFound(
+            f"experiment {parent.id} has no model of cycle {cycle}; it has those of: {known}", code="fork.cycle"
+        )
+    last = parent.spec.cycles if cycles is None else cycles
+    if last < cycle:
+        raise Invalid(f"cycles: {last} is before cycle {cycle}, from which the fork goes on", code="fork.cycles")
+    changes: dict[str, object] = {
+        "experiment": ExperimentId(str(ULID())),
+        "name": name or f"{parent.spec.name}, from cycle {cycle}",
+        "cycles": last,
+        "seed": parent.spec.seed if seed is None else seed,
+        "origin": Origin(experiment=parent.id, cycle=cycle, model=parent.models[cycle]),
+    }
+    forked = parent.spec.model_copy(update=changes)
+    content = json.dumps(forked.model_dump(mode="json", exclude={"experiment", "plan_digest"}), sort_keys=True)
+    digest = Digest(f"sha256:{hashlib.sha256(content.encode()).hexdigest()}")
+    return forked.model_copy(update={"plan_digest": digest})
+
+
+async def fork(client: Client, submission: ExperimentSubmitted) -> ExperimentId:
+    """Submit a fork, if the model that it begins with is still kept.
+
+    Raises:
+        NotFound: The model is gone.
+    """
+    assert submission.origin is not None
+    await transfer.fetch_key(client.broker.blobs(), submission.origin.model, client.identity)
+    await client.say(submission)
+    return submission.experiment

@@ -1,0 +1,103 @@
+"""Forks begin with a model that the log knows, or fail with the reason."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from bus.errors import Invalid, NotFound
+from bus.events.base import ExperimentId
+from bus.events.cycles import CycleKind, CycleOpened
+from bus.events.experiments import ExperimentAdmitted, ExperimentFailed, ExperimentSubmitted, Origin
+from coordinator.domain.state import Experiment
+from muster.fork import fork_of
+from support.play import Play
+from support.story import X, sealed
+
+F = ExperimentId("01F")
+
+
+def parent() -> Play:
+    """An experiment of two cycles that is done."""
+    play = Play()
+    for _ in range(5):
+        play.cycle()
+    play.settle()
+    return play
+
+
+def submitted(play: Play, body: ExperimentSubmitted, owner: str = "acme") -> Experiment:
+    play.hear(body, owner, owner)
+    play.hear(ExperimentAdmitted(experiment=body.experiment, reasons=(), rules="r"), "policy_engine", owner)
+    return play.world.experiments[body.experiment]
+
+
+def decided(play: Play, identity: str) -> object:
+    decision = play.world.decide(identity, play.story.now)
+    assert decision is not None
+    play.hear(decision.event, "coordinator", decision.owner)
+    return decision.event
+
+
+def test_a_fork_goes_on_from_its_parents_model() -> None:
+    play = parent()
+    assert set(play.experiment.models) == {0, 1, 2}
+    fork = fork_of(play.experiment, 1, cycles=3)
+    found = submitted(play, fork)
+    assert found.model == play.experiment.models[1]
+    decided(play, fork.experiment)
+    opened = decided(play, fork.experiment)
+    assert isinstance(opened, CycleOpened)
+    assert (opened.cycle.number, opened.cycle.kind) == (2, CycleKind.TRAIN)
+    assert opened.model == play.experiment.models[1]
+
+
+@pytest.mark.parametrize(
+    ("origin", "words"),
+    [
+        ({"experiment": "01Z"}, "there is no experiment"),
+        ({"cycle": 7}, "has no such model"),
+        ({"model": sealed("other")}, "has no such model"),
+    ],
+)
+def test_a_fork_of_what_never_was_fails(origin: dict[str, object], words: str) -> None:
+    play = parent()
+    good = fork_of(play.experiment, 1)
+    assert good.origin is not None
+    bad = good.model_copy(update={"origin": Origin(**{**good.origin.model_dump(), **origin})})
+    submitted(play, bad)
+    failed = decided(play, bad.experiment)
+    assert isinstance(failed, ExperimentFailed)
+    assert failed.failure.code == "fork.origin"
+    assert words in failed.failure.message
+
+
+def test_nobody_forks_somebody_elses_experiment() -> None:
+    play = parent()
+    fork = fork_of(play.experiment, 1)
+    submitted(play, fork, "globex")
+    failed = decided(play, fork.experiment)
+    assert isinstance(failed, ExperimentFailed)
+    assert "of this owner" in failed.failure.message
+
+
+def test_a_fork_keeps_data_and_framework() -> None:
+    play = parent()
+    fork = fork_of(play.experiment, 1)
+    other = fork.model_copy(update={"data": fork.data.model_copy(update={"features": ("other",)})})
+    submitted(play, other)
+    failed = decided(play, other.experiment)
+    assert isinstance(failed, ExperimentFailed)
+    assert "keeps its parent's dataset" in failed.failure.message
+
+
+def test_what_cannot_be_forked_is_said_before_it_is_submitted() -> None:
+    experiment = parent().experiment
+    with pytest.raises(NotFound, match="it has those of: 0, 1, 2"):
+        fork_of(experiment, 9)
+    with pytest.raises(Invalid, match="before cycle 2"):
+        fork_of(experiment, 2, cycles=1)
+    with pytest.raises(NotFound, match="none yet"):
+        fork_of(replace(experiment, models={}), 0)
+    assert experiment.id == X
