@@ -2,7 +2,9 @@
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test slow check fmt docs clean
+FAULTS ?= 200
+
+.PHONY: demo test slow faults check fmt docs clean
 
 demo: $(VENV)/.core
 	$(BIN)/muster demo
@@ -12,6 +14,9 @@ test: $(VENV)/.dev
 
 slow: $(VENV)/.dev
 	$(BIN)/pytest -n auto -m slow
+
+faults: $(VENV)/.dev
+	MUSTER_FAULTS=$(FAULTS) $(BIN)/pytest -q -s -m slow tests/fault
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .

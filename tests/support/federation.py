@@ -8,11 +8,12 @@ import os
 import signal
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import yaml
 
 from bus.events import Event
 from bus.events.experiments import ExperimentCompleted
@@ -25,6 +26,7 @@ from muster.follow import View, follow
 from muster.ingest import ingest_files
 from muster.submit import read_draft, resolve, submit
 from support.jobs import LOGISTIC
+from support.proxy import Proxy, proxied
 
 EDGES = ("hospital-a", "hospital-b", "hospital-c")
 PLAN = """
@@ -47,11 +49,12 @@ class Ran:
 
 @dataclass
 class Town:
-    """A running federation with data."""
+    """A running federation with data; each edge has a line of its own to the server."""
 
     layout: Layout
     plan: Path
     restarts: list[str]
+    lines: dict[str, Proxy]
 
     def pid(self, name: str) -> int:
         return int(json.loads(self.layout.processes.read_text())[name])
@@ -106,10 +109,16 @@ async def federation(folder: Path, *, lease_s: float = 3.0) -> AsyncIterator[Tow
     layout = create(folder / "federation", edges=EDGES, vendors=("acme",), lease_s=lease_s)
     (folder / "plan.yaml").write_text(PLAN)
     (folder / "model.py").write_text(LOGISTIC)
-    async with running(layout, on_restart=lambda name, _status: restarts.append(name)):
+    async with AsyncExitStack() as stack:
+        lines = {edge: await stack.enter_async_context(proxied(layout.read().port)) for edge in EDGES}
+        for edge, line in lines.items():
+            settings = yaml.safe_load(layout.settings(edge).read_text())
+            settings["server_url"] = f"nats://127.0.0.1:{line.port}"
+            layout.settings(edge).write_text(yaml.safe_dump(settings))
+        await stack.enter_async_context(running(layout, on_restart=lambda name, _status: restarts.append(name)))
         for edge, rows in zip(EDGES, (40, 60, 80), strict=True):
             files = write_rows(folder, edge, rows)
             await ingest_files(
                 layout, edge, dataset="cancer", category="tabular_classification", target="y", files=files
             )
-        yield Town(layout, folder / "plan.yaml", restarts)
+        yield Town(layout, folder / "plan.yaml", restarts, lines)
