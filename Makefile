@@ -30,6 +30,7 @@ fmt: $(VENV)/.dev
 
 docs: $(VENV)/.dev
 	$(BIN)/python scripts/reference.py
+	$(BIN)/python scripts/asyncapi.py
 
 $(VENV)/.core: pyproject.toml constraints.txt scripts/setup.sh
 	scripts/setup.sh $(VENV) core
