@@ -6,19 +6,20 @@ Messages, hashes and position are stored in one transaction, so that the tree is
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from datetime import UTC
 from typing import Any, Final, Self
 
 from sqlalchemy import (
     BigInteger,
     Column,
+    ColumnElement,
     DateTime,
     Integer,
     LargeBinary,
     MetaData,
     SmallInteger,
-    String,
     Table,
     Text,
     event,
@@ -27,11 +28,12 @@ from sqlalchemy import (
     select,
 )
 from sqlalchemy.dialects import mysql
+from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, InvalidRequestError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from audit_sink.domain.leaf import leaf_bytes
 from audit_sink.domain.merkle import Frontier, Node, leaf_hash
-from bus.errors import Integrity
+from bus.errors import Configuration, Conflict, Integrity, Unavailable
 from bus.wire.message import Message, Stored
 
 _LONG: Final = Text().with_variant(mysql.LONGTEXT(), "mysql")
@@ -44,7 +46,7 @@ _EVENTS: Final = Table(
     _METADATA,
     Column("sequence", _NUMBER, primary_key=True, autoincrement=False),
     Column("stored_at", DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql"), nullable=False),
-    Column("subject", String(1024), nullable=False),
+    Column("subject", Text(), nullable=False),
     Column("headers", _LONG, nullable=False),
     Column("data", _BYTES, nullable=False),
 )
@@ -76,14 +78,15 @@ class EventStore:
 
         Raises:
             Integrity: Messages and tree do not belong together.
+            Configuration: The URL is wrong.
+            Unavailable: The database is away or full.
         """
-        engine = create_async_engine(url, hide_parameters=True)
-        if engine.dialect.name == "sqlite":
-            event.listen(engine.sync_engine, "connect", _durable)
+        engine = _engine(url)
         try:
-            async with engine.begin() as connection:
-                await connection.run_sync(_METADATA.create_all)
-                frontier = await _frontier(connection)
+            with _translated():
+                async with engine.begin() as connection:
+                    await connection.run_sync(_METADATA.create_all)
+                    frontier = await _frontier(connection)
             yield cls(engine, frontier)
         finally:
             await engine.dispose()
@@ -98,6 +101,8 @@ class EventStore:
 
         Raises:
             Integrity: A message is missing before one of them.
+            Conflict: Another process stored them here.
+            Unavailable: The database is away or full.
         """
         frontier, nodes = self.frontier, list[Node]()
         for stored in batch:
@@ -109,37 +114,38 @@ class EventStore:
                 )
             frontier, grown = frontier.append(leaf_of(stored))
             nodes += grown
-        async with self._engine.begin() as connection:
-            await connection.execute(insert(_EVENTS), [_row(stored) for stored in batch])
-            await connection.execute(
-                insert(_NODES), [{"level": n.level, "index": n.index, "hash": n.hash} for n in nodes]
-            )
+        with _translated():
+            async with self._engine.begin() as connection:
+                await connection.execute(insert(_EVENTS), [_row(stored) for stored in batch])
+                await connection.execute(
+                    insert(_NODES), [{"level": n.level, "index": n.index, "hash": n.hash} for n in nodes]
+                )
         self.frontier = frontier
 
     async def last(self) -> Stored | None:
         """The last message."""
-        return await self._get(select(_EVENTS).order_by(_EVENTS.c.sequence.desc()).limit(1))
-
-    async def after(self, sequence: int, *, unlike: str) -> bool:
-        """Whether there is a message after ``sequence`` whose subject does not begin with ``unlike``."""
-        query = select(func.count()).select_from(_EVENTS)
-        query = query.where(_EVENTS.c.sequence > sequence, ~_EVENTS.c.subject.startswith(unlike, autoescape=True))
-        async with self._engine.connect() as connection:
-            return bool((await connection.execute(query)).scalar_one())
-
-    async def last_under(self, prefix: str) -> Stored | None:
-        """The last message whose subject begins with ``prefix``."""
-        query = select(_EVENTS).where(_EVENTS.c.subject.startswith(prefix, autoescape=True))
-        return await self._get(query.order_by(_EVENTS.c.sequence.desc()).limit(1))
-
-    async def _get(self, query: Any) -> Stored | None:  # noqa: ANN401 - an SQL expression
-        async with self._engine.connect() as connection:
-            row = (await connection.execute(query)).mappings().first()
+        query = select(_EVENTS).order_by(_EVENTS.c.sequence.desc()).limit(1)
+        with _translated():
+            async with self._engine.connect() as connection:
+                row = (await connection.execute(query)).mappings().first()
         if row is None:
             return None
-        return Stored(
-            Message(row["subject"], json.loads(row["headers"]), row["data"]), row["sequence"], row["stored_at"]
-        )
+        message = Message(row["subject"], json.loads(row["headers"]), row["data"])
+        return Stored(message, row["sequence"], row["stored_at"].replace(tzinfo=UTC))
+
+    async def last_under(self, prefix: str) -> int:
+        """Sequence of the last message whose subject begins with ``prefix``; 0 if there is none."""
+        return await self._last(_EVENTS.c.subject.startswith(prefix, autoescape=True))
+
+    async def last_beside(self, prefix: str) -> int:
+        """Sequence of the last message whose subject does not begin with ``prefix``; 0 if there is none."""
+        return await self._last(~_EVENTS.c.subject.startswith(prefix, autoescape=True))
+
+    async def _last(self, condition: ColumnElement[bool]) -> int:
+        query = select(_EVENTS.c.sequence).where(condition).order_by(_EVENTS.c.sequence.desc()).limit(1)
+        with _translated():
+            async with self._engine.connect() as connection:
+                return (await connection.execute(query)).scalar_one_or_none() or 0
 
 
 def leaf_of(stored: Stored) -> bytes:
@@ -174,6 +180,37 @@ def _row(stored: Stored) -> dict[str, Any]:
         "headers": json.dumps(dict(message.headers)),
         "data": message.data,
     }
+
+
+def _engine(url: str) -> AsyncEngine:
+    try:
+        engine = create_async_engine(url, hide_parameters=True)
+    except (ArgumentError, InvalidRequestError, ImportError) as error:
+        raise Configuration(
+            "store_url is not an address of a database with an asynchronous driver, such as "
+            "sqlite+aiosqlite:///events.sqlite or mysql+aiomysql://user:password@host/name",
+            code="store.url",
+        ) from error
+    if engine.dialect.name == "sqlite":
+        event.listen(engine.sync_engine, "connect", _durable)
+    return engine
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """The database's errors in our words, without values: statements hold messages."""
+    try:
+        yield
+    except IntegrityError as error:
+        raise Conflict(
+            "another process wrote to the audit store at the same time: let one audit sink use it", code="store.shared"
+        ) from error
+    except DBAPIError as error:
+        raise Unavailable(
+            f"the audit store failed with {type(error.orig).__name__}: see that the database runs, is not locked and "
+            "has space left; the sink goes on where it was",
+            code="store.failed",
+        ) from error
 
 
 def _durable(connection: Any, _: object) -> None:  # noqa: ANN401 - a driver's connection

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import binascii
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from audit_sink.domain.verification import Verification, Verifier
-from bus.errors import Invalid, NotFound
+from audit_sink.domain.verification import Verification, verify
+from bus.errors import Integrity, Invalid, NotFound
 from bus.events import Role
 from bus.events.base import OwnerId, PrincipalId
 from bus.events.governance import Checkpointed
@@ -34,7 +34,6 @@ FORMAT: Final = "muster-log-v1"
 _EVERYTHING: Final = "ev.>"
 _CHECKPOINTS: Final = "ev.federation.audit.>"
 _SIGNING_S: Final = 10.0
-M = TypeVar("M", bound=BaseModel)
 
 
 class _Anchor(BaseModel):
@@ -68,6 +67,7 @@ async def export_log(broker: Broker, anchor: Principal, path: Path) -> int:
     """Write the whole log to ``path``, which appears only when it is complete; returns the number of messages.
 
     Raises:
+        Invalid: Nothing can be written there.
         Unavailable: The federation is away.
     """
     head = _Head(
@@ -89,8 +89,11 @@ async def export_log(broker: Broker, anchor: Principal, path: Path) -> int:
                 file.write(_line(stored) + "\n")
                 count += 1
         temporary.replace(path)
+    except OSError as error:
+        raise Invalid(f"{path} cannot be written: {error.strerror}; name another file", code="export.path") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
     return count
 
 
@@ -116,31 +119,44 @@ def verify_file(path: Path, anchor: Principal | None = None) -> Verification:
     Raises:
         NotFound: There is no such file.
         Invalid: It is no export.
-        Integrity: The log was changed.
+        Integrity: The log was changed, or is not that of this operator.
     """
     lines = _lines(path)
-    head = _parsed(_Head, next(lines, ""), 1)
+    try:
+        head = _Head.model_validate_json(next(lines, ""))
+    except ValidationError as error:
+        raise Invalid(
+            f"{path} does not begin as an export does: write one with 'muster export'", code="export.format"
+        ) from error
     if head.format != FORMAT:
         raise Invalid(f"{path} has the format {head.format[:40]!r}, expected {FORMAT!r}", code="export.format")
-    verifier = Verifier(anchor or _principal(head.anchor))
-    for number, line in enumerate(lines, start=2):
-        verifier.add(_stored(_parsed(_Line, line, number), number))
-    return verifier.result()
+    named = _principal(head.anchor)
+    if anchor is not None and anchor != named:
+        raise Integrity(
+            f"{path} names another operator than the one that is trusted here: it is the log of another federation "
+            "(then say whom to trust with --anchor), or it was changed",
+            code="export.anchor",
+        )
+    return verify((_stored(line, number) for number, line in enumerate(lines, start=2)), named)
 
 
-async def verify_federation(layout: Layout) -> Verification:
+async def verify_federation(layout: Layout, anchor: Principal | None = None) -> Verification:
     """Export the log of a running federation and verify the file.
+
+    Args:
+        layout: Where it is.
+        anchor: The operator; ``None`` for the one that the federation's directory names.
 
     Raises:
         Unavailable: The federation does not run.
-        Integrity: The log was changed.
+        Integrity: The log was changed, or is not that of this operator.
     """
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "log.jsonl"
         async with connect(layout, OPERATOR) as client:
             await signed_for(client)
             await export_log(client.broker, Principal.load(layout.anchor), path)
-        return await asyncio.to_thread(verify_file, path, Principal.load(layout.anchor))
+        return await asyncio.to_thread(verify_file, path, anchor or Principal.load(layout.anchor))
 
 
 async def signed_for(client: Client, timeout_s: float = _SIGNING_S) -> None:
@@ -172,18 +188,15 @@ def _lines(path: Path) -> Iterator[str]:
         raise Invalid(f"{path} cannot be read as an export: {error}", code="export.format") from error
 
 
-def _parsed(model: type[M], line: str, number: int) -> M:
+def _stored(text: str, number: int) -> Stored:
     try:
-        return model.model_validate_json(line)
-    except ValidationError as error:
-        raise Invalid(f"line {number} is not what an export has there", code="export.format") from error
-
-
-def _stored(line: _Line, number: int) -> Stored:
-    try:
+        line = _Line.model_validate_json(text)
         data = base64.b64decode(line.data, validate=True)
-    except binascii.Error as error:
-        raise Invalid(f"the data in line {number} are not base64", code="export.format") from error
+    except ValueError as error:
+        raise Integrity(
+            f"line {number} is not what an export has there: the file was cut or changed; export the log again",
+            code="export.damaged",
+        ) from error
     return Stored(Message(line.subject, line.headers, data), line.sequence, line.stored_at)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.text import Text
 
 from bus.errors import NotFound
 from bus.identity.directory import Principal
@@ -100,28 +101,31 @@ def verify(
     frame = Frame(as_json=json, federation=federation)
 
     async def work() -> None:
+        trusted = Principal.load(anchor) if anchor is not None else None
         if file is None:
-            found = await verify_federation(frame.layout)
+            found = await verify_federation(frame.layout, trusted)
         else:
-            trusted = _anchor(frame, anchor)
+            trusted = trusted or _operator_here(frame, named=federation is not None)
             if trusted is None:
                 frame.out.say("no --anchor and no federation here: believing the operator's key in the file itself")
             found = verify_file(file, trusted)
+        content = {**asdict(found), "anchor": "file" if file is not None and trusted is None else "given"}
         shown = table("MESSAGE", "SUBJECT", "CODE")
         for each in found.unproven:
-            shown.add_row(str(each.sequence), each.subject, each.code)
-        frame.out.result(asdict(found), str(found), *([shown] if found.unproven else []))
+            # Anybody's bytes: they must not be taken for markup.
+            shown.add_row(str(each.sequence), Text(each.subject), each.code)
+        frame.out.result(content, str(found), *([shown] if found.unproven else []))
 
     frame.run(work)
 
 
-def _anchor(frame: Frame, path: Path | None) -> Principal | None:
-    """The operator as named, else as known to the federation here."""
-    if path is not None:
-        return Principal.load(path)
+def _operator_here(frame: Frame, *, named: bool) -> Principal | None:
+    """The operator as known to the federation here; one that was ``named`` has to exist."""
     try:
         return Principal.load(frame.layout.anchor)
     except NotFound:
+        if named:
+            raise
         return None
 
 

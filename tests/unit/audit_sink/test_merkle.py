@@ -35,6 +35,69 @@ ROOTS = [
 ]
 """Roots of the first 1 to 8 leaves: the reference data of the Certificate Transparency implementations."""
 
+PATHS = [
+    (0, 1, []),
+    (
+        0,
+        8,
+        [
+            "96a296d224f285c67bee93c30f8a309157f0daa35dc5b87e410b78630a09cfc7",
+            "5f083f0a1a33ca076a95279832580db3e0ef4584bdff1f54c8a360f50de3031e",
+            "6b47aaf29ee3c2af9af889bc1fb9254dabd31177f16232dd6aab035ca39bf6e4",
+        ],
+    ),
+    (
+        5,
+        8,
+        [
+            "bc1a0643b12e4d2d7c77918f44e0f4f79a838b6cf9ec5b5c283e1f4d88599e6b",
+            "ca854ea128ed050b41b35ffc1b87b8eb2bde461e9e3b5596ece6b9d5975a0ae0",
+            "d37ee418976dd95753c1c73862b9398fa2a2cf9b4ff0fdfe8b30cd95209614b7",
+        ],
+    ),
+    (2, 3, ["fac54203e7cc696cf0dfcb42c92a1d9dbaf70ad9e621f4bd8d98662f00e3c125"]),
+    (
+        1,
+        5,
+        [
+            "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d",
+            "5f083f0a1a33ca076a95279832580db3e0ef4584bdff1f54c8a360f50de3031e",
+            "bc1a0643b12e4d2d7c77918f44e0f4f79a838b6cf9ec5b5c283e1f4d88599e6b",
+        ],
+    ),
+]
+"""Leaf, tree size, inclusion proof; of the same reference data."""
+GROWTHS = [
+    (1, 1, []),
+    (
+        1,
+        8,
+        [
+            "96a296d224f285c67bee93c30f8a309157f0daa35dc5b87e410b78630a09cfc7",
+            "5f083f0a1a33ca076a95279832580db3e0ef4584bdff1f54c8a360f50de3031e",
+            "6b47aaf29ee3c2af9af889bc1fb9254dabd31177f16232dd6aab035ca39bf6e4",
+        ],
+    ),
+    (
+        6,
+        8,
+        [
+            "0ebc5d3437fbe2db158b9f126a1d118e308181031d0a949f8dededebc558ef6a",
+            "ca854ea128ed050b41b35ffc1b87b8eb2bde461e9e3b5596ece6b9d5975a0ae0",
+            "d37ee418976dd95753c1c73862b9398fa2a2cf9b4ff0fdfe8b30cd95209614b7",
+        ],
+    ),
+    (
+        2,
+        5,
+        [
+            "5f083f0a1a33ca076a95279832580db3e0ef4584bdff1f54c8a360f50de3031e",
+            "bc1a0643b12e4d2d7c77918f44e0f4f79a838b6cf9ec5b5c283e1f4d88599e6b",
+        ],
+    ),
+]
+"""Older size, newer size, consistency proof; of the same reference data."""
+
 
 class Tree:
     """Everything that a store would keep."""
@@ -68,6 +131,23 @@ def test_known_roots() -> None:
     tree = Tree([leaf_hash(leaf) for leaf in LEAVES])
     assert [root.hex() for root in tree.roots[1:]] == ROOTS
     assert EMPTY_ROOT.hex() == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+
+
+@pytest.mark.parametrize(("index", "size", "path"), PATHS)
+def test_known_inclusion_proofs(index: int, size: int, path: list[str]) -> None:
+    tree = Tree([leaf_hash(leaf) for leaf in LEAVES])
+    proof = [bytes.fromhex(text) for text in path]
+    assert inclusion_proof(index, size, tree.at) == proof
+    verify_inclusion(leaf_hash(LEAVES[index]), index, size, proof, bytes.fromhex(ROOTS[size - 1]))
+
+
+@pytest.mark.parametrize(("first", "second", "path"), GROWTHS)
+def test_known_consistency_proofs(first: int, second: int, path: list[str]) -> None:
+    tree = Tree([leaf_hash(leaf) for leaf in LEAVES])
+    proof = [bytes.fromhex(text) for text in path]
+    assert consistency_proof(first, second, tree.at) == proof
+    roots = [bytes.fromhex(root) for root in ROOTS]
+    verify_consistency(first, roots[first - 1], second, roots[second - 1], proof)
 
 
 def test_leaves_and_nodes_are_kept_apart() -> None:
