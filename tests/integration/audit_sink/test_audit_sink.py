@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import threading
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
@@ -111,6 +112,35 @@ async def test_everything_becomes_a_leaf_and_is_signed_for(broker: Broker, tmp_p
     assert "verified" in str(found)
 
 
+async def test_a_checkpoint_comes_after_256_messages_without_a_rest(
+    broker: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "_REST_S", 3600.0)
+    await introduce(broker)
+    await allow(broker, 300)
+    async with sink(broker, tmp_path):
+        await signed(broker, 256)
+
+
+async def test_a_checkpoint_calls_for_no_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store, there = EventStore.append, asyncio.Event()
+
+    async def append(self: EventStore, batch: Sequence[Stored]) -> None:
+        await store(self, batch)
+        if ".checkpointed." in batch[-1].message.subject:
+            there.set()
+
+    monkeypatch.setattr(service, "_REST_S", 0.0)
+    monkeypatch.setattr(EventStore, "append", append)
+    broker = MemoryBroker()
+    await introduce(broker)
+    async with sink(broker, tmp_path):
+        await there.wait()
+        for _ in range(100):  # No thread and no clock is between the sink and another checkpoint now.
+            await asyncio.sleep(0)
+    assert (await verification(broker)).checkpoints == 1
+
+
 async def test_it_goes_on_where_it_was(broker: Broker, tmp_path: Path) -> None:
     await introduce(broker)
     for round_ in range(3):
@@ -169,8 +199,8 @@ async def test_it_ends_while_it_stores(
             await store(self, batch)
         raise Unavailable("the process ends here")
 
-    await introduce(broker)
     await broker.log(StreamName.EVENTS).append([GARBAGE])
+    await introduce(broker)
     monkeypatch.setattr(EventStore, "append", fail)
     async with sink(broker, tmp_path) as running:
         with pytest.raises(Unavailable):
@@ -293,9 +323,14 @@ async def test_two_sinks_do_not_share_a_store(tmp_path: Path) -> None:
     ],
 )
 async def test_a_store_that_cannot_be_opened(url: str, error: type[Exception]) -> None:
+    before = set(threading.enumerate())
     with pytest.raises(error):
         async with EventStore.opened(url):
             pass
+    # The driver's thread answers the loop once more after a connection that failed.
+    for thread in set(threading.enumerate()) - before:
+        if "connection_worker" in thread.name:
+            await asyncio.to_thread(thread.join)
 
 
 async def test_messages_without_their_tree_are_noticed(tmp_path: Path) -> None:

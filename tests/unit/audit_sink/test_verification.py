@@ -191,6 +191,14 @@ def test_a_checkpoint_of_what_is_not_there() -> None:
         verify(book.messages, people.anchor())
 
 
+def test_the_numbers_of_messages_that_no_checkpoint_covers_count_too() -> None:
+    book = Book()
+    book.checkpoint()
+    book.allow(3)
+    with pytest.raises(Integrity, match="after message 2 comes 4"):
+        verify([*book.messages[:2], *book.messages[3:]], people.anchor())
+
+
 def test_an_empty_log_proves_nothing() -> None:
     with pytest.raises(Integrity, match="holds no checkpoint"):
         verify([], people.anchor())
