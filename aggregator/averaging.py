@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import msgpack
@@ -45,16 +45,25 @@ class Averaging:
         self.directory = directory
 
     async def average(
-        self, closed: CycleClosed, owner: OwnerId, updates: Mapping[PrincipalId, UpdateSealed]
+        self,
+        closed: CycleClosed,
+        owner: OwnerId,
+        updates: Mapping[PrincipalId, UpdateSealed],
+        weights: Sequence[int],
     ) -> SealedObject:
         """Combine ``updates``, seal the outcome for the recipients that ``closed`` names, and store it.
+
+        Args:
+            closed: The closing.
+            owner: Of the experiment.
+            updates: By edge.
+            weights: Of each update, in the order of the closing.
 
         Raises:
             BodyFailed: An update cannot be used; its index is that in ``closed.included``.
             Unavailable: The store is away; call again.
         """
         bodies = _bodies(closed, updates)
-        weights = [contribution.weight for contribution in closed.included]
         address = self._address(closed, owner)
         key = sealing.file_key(self._identity, address, _context(bodies, weights, closed))
         upload = transfer.Upload(self._blobs, Seal(key, address, bodies[0].size_bytes), address)
@@ -108,7 +117,7 @@ def _expected_layout(closed: CycleClosed, updates: Mapping[PrincipalId, UpdateSe
     return counted.most_common(1)[0][0] if counted else None
 
 
-def _context(bodies: list[SealedObject], weights: list[int], closed: CycleClosed) -> bytes:
+def _context(bodies: list[SealedObject], weights: Sequence[int], closed: CycleClosed) -> bytes:
     """Everything that the outcome's bytes depend on."""
     inputs = [[body.digest, weight] for body, weight in zip(bodies, weights, strict=True)]
     packed: bytes = msgpack.packb([ARITHMETIC, closed.strategy.model_dump(), inputs])

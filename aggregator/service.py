@@ -10,8 +10,9 @@ import logging
 from collections.abc import Mapping
 
 from aggregator.averaging import Averaging
+from aggregator.domain import strategies
 from aggregator.domain.scores import combine
-from bus.errors import Integrity
+from bus.errors import Integrity, Invalid
 from bus.events import Event
 from bus.events.base import OwnerId, PrincipalId
 from bus.events.cycles import (
@@ -20,10 +21,11 @@ from bus.events.cycles import (
     ModelAveraged,
     ModelEvaluated,
     ModelFailed,
+    Source,
     UpdateRejected,
     UpdateSealed,
 )
-from bus.events.experiments import Failure
+from bus.events.experiments import Failure, FailurePhase
 from bus.ports import Log
 from bus.runtime.listening import Work, learn_principals
 from bus.runtime.service import Context, Task
@@ -79,12 +81,18 @@ class Aggregator:
         about = {"experiment": closed.experiment, "cycle": closed.cycle, "revision": closed.revision}
         if closed.cycle.kind is CycleKind.EVALUATE:
             return ModelEvaluated(**about, scores=scores)
-        model = await self._averaging.average(closed, owner, updates)
+        try:
+            weights = strategies.weights(closed)
+        except Invalid as error:
+            failure = Failure(category="model", code=error.code, message=error.message, phase=FailurePhase.AVERAGE)
+            return ModelFailed(**about, failure=failure)
+        model = await self._averaging.average(closed, owner, updates, weights)
         if closed.cycle.kind is CycleKind.TRAIN and closed.model and model.digest == closed.model.digest:
             failure = Failure(
                 category="model",
                 code="model.unchanged",
                 message="no update changed the model in this cycle: check the learning rate, and that it trains",
+                phase=FailurePhase.AVERAGE,
             )
             return ModelFailed(**about, failure=failure)
         return ModelAveraged(
@@ -102,13 +110,22 @@ class Aggregator:
             BodyFailed: The log does not hold what the closing says.
         """
         updates = {}
+        source = closed.source or Source(experiment=closed.experiment, cycle=closed.cycle)
         for index, contribution in enumerate(closed.included):
-            subject = f"ev.{owner}.update.{closed.experiment}.{contribution.edge}.sealed.{closed.cycle}"
+            subject = f"ev.{owner}.update.{source.experiment}.{contribution.edge}.sealed.{source.cycle}"
             stored = await self._events.get(subject)
             envelope = None if stored is None else self._averaging.directory.verify(stored.message)
             if envelope is None or envelope.id != contribution.update or not isinstance(envelope.body, UpdateSealed):
                 raise BodyFailed(
                     index, Integrity(f"the log holds no such update at {subject!r}", code="update.missing")
+                )
+            if envelope.body.examples != contribution.weight:
+                raise BodyFailed(
+                    index,
+                    Integrity(
+                        f"the closing counts {contribution.weight} examples, the update says {envelope.body.examples}",
+                        code="update.examples",
+                    ),
                 )
             updates[contribution.edge] = envelope.body
         return updates
@@ -129,5 +146,7 @@ class Aggregator:
 def _rejection(closed: CycleClosed, failed: BodyFailed) -> Event:
     edge = closed.included[failed.index].edge
     _log.warning("update rejected: %s", failed, extra={"edge": edge, "code": failed.code})
-    failure = Failure(category="egress", code=failed.code, message=failed.message, edge=edge)
+    failure = Failure(
+        category="egress", code=failed.code, message=failed.message, edge=edge, phase=FailurePhase.AVERAGE
+    )
     return UpdateRejected(experiment=closed.experiment, cycle=closed.cycle, edge=edge, failure=failure)

@@ -32,6 +32,7 @@ class MusterError(Exception):
     Args:
         message: What was wrong, what was expected, what to do; one or two sentences.
         code: Stable identifier of the exact condition, e.g. ``envelope.signature``; the family's name if left out.
+            Each has a number and a page: ``docs/reference/errors.md``.
         details: Facts for logs and for ``error`` objects in JSON output. Never payloads, rows or keys.
     """
 

@@ -127,6 +127,14 @@ class BlobStore(Protocol):
         """
         ...
 
+    async def subjects(self, filter_: str) -> frozenset[str]:
+        """What is stored under ``filter_``.
+
+        Raises:
+            Denied: The credential may not ask.
+        """
+        ...
+
     async def delete(self, filter_: str) -> int:
         """Forget everything under ``filter_``; returns how many blobs that were.
 

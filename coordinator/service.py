@@ -12,6 +12,7 @@ from pydantic import Field
 from bus.errors import Unavailable
 from bus.events import Role
 from bus.events.base import FEDERATION
+from bus.events.experiments import ExperimentSubmitted
 from bus.events.principals import LeaseRenewed
 from bus.runtime.aio import until
 from bus.runtime.deciding import Decider
@@ -22,6 +23,7 @@ from bus.wire import subjects
 from bus.wire.decision import Decision
 from bus.wire.record import Record
 from bus.wire.topology import StreamName
+from coordinator.domain.evolve import recall
 from coordinator.domain.leases import Watch
 from coordinator.domain.orders import orders
 from coordinator.domain.state import Experiment
@@ -53,11 +55,11 @@ class Coordinator:
     def __init__(self, context: Context[CoordinatorSettings]) -> None:
         self._context = context
         self._watch = Watch(context.settings.lease_s)
-        self._ordered: set[str] = set()
+        self._ordered: dict[str, set[str]] = {}
         self._reported: dict[str, str] = {}
         self._looked = asyncio.Event()
-        self.world = World(context.settings.experiments_per_edge)
-        self.decider = Decider(context, self.world, self._order)
+        self.world = World(context.settings.experiments_per_edge, remember=False)
+        self.decider = Decider(context, self.world, self._order, before=self._recall)
 
     async def follow_leases(self) -> None:
         """Note which edges appear and lapse."""
@@ -82,19 +84,24 @@ class Coordinator:
         while not self._context.stop.is_set():
             self._looked.clear()
             now = self._context.clock.now()
-            deadlines = {e.id: e.cycle.deadline for e in self.world.awaiting() if e.cycle is not None}
+            deadlines = self.world.deadlines()
             await self.decider.advance([key for key, at in deadlines.items() if at <= now], cause=None)
             await self._sleep(now, [at for at in deadlines.values() if at > now])
 
     async def _order(self, entity_id: str, cause: Record | None) -> None:
         """Give the commands that follow from an experiment's state; each is written once."""
-        experiment = self.world.experiments[entity_id]
+        experiment = self.world.experiments.get(entity_id)
+        if experiment is None:
+            return
+        given = self._ordered.setdefault(entity_id, set())
         for command in orders(experiment, self._context.clock.now()):
             subject = subjects.of(command, owner=experiment.owner, actor=self._context.voice.identity.principal)
-            if subject not in self._ordered:
+            if subject not in given:
                 await self._context.voice.order(command, cause=cause)
-                self._ordered.add(subject)
+                given.add(subject)
         await self._report(experiment)
+        if experiment.cycle is None or experiment.phase.final:
+            del self._ordered[entity_id]  # it will hardly be ordered again, and would be written once all the same
         if cause is not None:
             self._looked.set()
 
@@ -104,7 +111,19 @@ class Coordinator:
         if report.reason != self._reported.get(experiment.id, ""):
             with suppress(Unavailable):
                 await self._context.voice.report(report, owner=experiment.owner)
-                self._reported[experiment.id] = report.reason
+                if report.reason:
+                    self._reported[experiment.id] = report.reason
+                else:
+                    del self._reported[experiment.id]
+
+    async def _recall(self, record: Record) -> None:
+        """Before a fork is folded: read its parent's history again. The world holds no more of it than it must."""
+        body = record.body
+        if not isinstance(body, ExperimentSubmitted) or body.origin is None:
+            return
+        context, parent = self._context, body.origin.experiment
+        told = verified(context.broker, context.directory, f"ev.{record.owner}.*.{parent}.>", reject=ignore)
+        self.world.recall(recall([old async for old in told if old.sequence < record.sequence]))
 
     def _stale(self, record: Record, lease: LeaseRenewed) -> bool:
         """Leases left over from before this process started do not count once they have run out."""

@@ -4,27 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Final, TypeVar
 
 from bus.errors import MusterError, Unavailable
 from bus.events.cycles import CancelExperiment, Progress, RunCycle
 from bus.runtime import telemetry
 from bus.runtime.service import Context
 from bus.wire.record import Record
+from edge_daemon import disk
 from edge_daemon.domain.jobs import Job, Outcome, State, superseded
 from edge_daemon.outbox import Outbox
+from edge_daemon.patience import insist
 from edge_daemon.settings import EdgeSettings
 from edge_daemon.store import JobStore
 from edge_daemon.workshop import Workshop
-from training.errors import Category, TrainingError
+from training.errors import Category, Phase, TrainingError
 from training.worker.result import Progress as WorkerProgress
 
 _log = logging.getLogger(__name__)
-
-_RETRY_S: Final = (0.5, 1.0, 2.0, 5.0)
-T = TypeVar("T")
 
 
 class Edge:
@@ -78,7 +75,7 @@ class Edge:
 
     async def _start(self) -> None:
         """Begin open jobs, the oldest first, as far as there are workers for them."""
-        for job in await self._store.open():
+        for job in await insist(self._store.open):
             if len(self._running) >= self._context.settings.workers:
                 return
             if job.id not in self._running:
@@ -108,30 +105,48 @@ class Edge:
         with telemetry.span("job", parent=parent, cycle=str(job.command.cycle), experiment=job.command.experiment):
             if job.state is State.ACCEPTED:
                 outcome = await self._work(job)
-                await self._store.move(job.id, State.WORKED, outcome)
+                await self._note(job, State.WORKED, outcome)
                 job = job.worked(outcome)
             try:
-                await _insist(lambda: self._outbox.send(job, self._workshop.weights(job)))
+                await insist(lambda: self._outbox.send(job, self._workshop.weights(job)))
             except MusterError:
                 _log.exception("what came of a job cannot be said", extra=_facts(job))
-                await self._store.move(job.id, State.CANCELLED)
+                await self._note(job, State.CANCELLED)
             else:
-                await self._store.move(job.id, State.SAID)
+                await self._note(job, State.SAID)
             self._workshop.forget(job)
 
+    async def _note(self, job: Job, state: State, outcome: Outcome | None = None) -> None:
+        """Store where a job stands; nothing follows from it before that is done."""
+        await insist(lambda: self._store.move(job.id, state, outcome))
+
     async def _work(self, job: Job) -> Outcome:
-        if job.late(self._context.clock.now()):
-            late = TrainingError(
-                Category.INFRA, "cycle.late", "the cycle's deadline had passed before work could begin"
-            )
-            return self._workshop.refuse(late)
+        late = TrainingError(
+            Category.INFRA,
+            "cycle.late",
+            "the cycle's deadline had passed before work could begin",
+            phase=Phase.ACCEPT,
+        )
 
         async def tell(progress: WorkerProgress) -> None:
             await self._report(job, "working", progress)
 
+        async def attempt() -> Outcome:
+            nonlocal late
+            if job.late(self._context.clock.now()):
+                return self._workshop.refuse(late)
+            try:
+                return await self._workshop.do(job, tell)
+            except Unavailable as error:
+                if error.code == disk.CODE:
+                    why = "the edge's disk was full until the deadline"
+                    late = TrainingError(Category.INFRA, disk.CODE, why, phase=Phase.ACCEPT)
+                    await self._report(job, "waiting, its disk is full", WorkerProgress(done=0, total=0))
+                raise
+
         try:
             with telemetry.span("worker", cycle=str(job.command.cycle)):
-                outcome = await _insist(lambda: self._workshop.do(job, tell))
+                outcome = await insist(attempt)
         except Exception as error:  # noqa: BLE001 - the worker's supervisor: one job must not end the daemon
             _log.exception("a job failed unexpectedly", extra=_facts(job))
             surprise = TrainingError(Category.INFRA, "edge.failed", f"the edge failed with {type(error).__name__}")
@@ -153,17 +168,6 @@ class Edge:
         )
         with suppress(Unavailable):
             await self._context.voice.report(signal, owner=job.owner)
-
-
-async def _insist(work: Callable[[], Awaitable[T]]) -> T:
-    """Repeat ``work`` for as long as the bus is away."""
-    delays = iter(_RETRY_S)
-    while True:
-        try:
-            return await work()
-        except Unavailable as error:
-            _log.warning("the bus is away, trying again: %s", error)
-            await asyncio.sleep(next(delays, _RETRY_S[-1]))
 
 
 def _facts(job: Job) -> dict[str, str]:

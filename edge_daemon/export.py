@@ -20,6 +20,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.types import TypeEngine
 
+from bus.events.base import DatasetId
 from bus.events.datasets import ColumnKind
 from bus.events.experiments import TaskData
 from training.dataset import SPLITS, Column, Encoding, Index, write_dataset
@@ -72,6 +73,18 @@ async def export(store_url: str, data: TaskData, directory: Path) -> Index:
     return index
 
 
+async def profile(store_url: str, dataset: DatasetId) -> str | None:
+    """What the store's dataset is, as ``ingest`` describes it: JSON; ``None`` if the store holds none of that name.
+
+    Raises:
+        TrainingError: There is no store, or it cannot be read.
+    """
+    async with _reading(store_url) as connection:
+        query = select(column("profile", Text())).select_from(_DATASETS).where(_DATASETS.c.name == dataset)
+        found = (await connection.execute(query)).scalar_one_or_none()
+    return None if found is None else str(found)
+
+
 @asynccontextmanager
 async def _reading(store_url: str) -> AsyncIterator[AsyncConnection]:
     """One transaction that sees one state of the store."""
@@ -82,6 +95,7 @@ async def _reading(store_url: str) -> AsyncIterator[AsyncConnection]:
     arguments = {"isolation_level": None} if sqlite else {}
     engine = create_async_engine(url, hide_parameters=True, connect_args=arguments)
     if sqlite:
+        event.listen(engine.sync_engine, "connect", lambda connection, _: connection.execute("PRAGMA query_only=ON"))
         event.listen(engine.sync_engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
     try:
         async with engine.connect() as connection, connection.begin():

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping
+from contextlib import AsyncExitStack
 
 from bus.errors import Configuration
 from bus.runtime.listening import Work, learn_principals
@@ -16,6 +17,7 @@ from bus.wire import topology
 from edge_daemon.edge import Edge
 from edge_daemon.enrolment import enrolment
 from edge_daemon.outbox import Outbox
+from edge_daemon.patience import insist
 from edge_daemon.settings import EdgeSettings
 from edge_daemon.store import JobStore
 from edge_daemon.workshop import Workshop
@@ -32,14 +34,16 @@ async def build(context: Context[EdgeSettings]) -> Mapping[str, Task]:
     Raises:
         Configuration: Workers cannot be kept in as the settings demand.
     """
-    isolation = _isolation(context.settings)
+    walls = isolation(context.settings)
     directory = await learn_principals(context.broker, context.anchor)
     identity = context.voice.identity
-    await context.voice.say(enrolment(identity.principal, default_registry(), isolation))
-    workshop = Workshop(context.settings, context.broker.blobs(), identity, isolation)
+    await context.voice.say(enrolment(identity.principal, default_registry(), walls))
+    workshop = Workshop(context.settings, context.broker.blobs(), identity, walls)
 
     async def serve() -> None:
-        async with JobStore.opened(context.settings.data / "jobs.sqlite", directory) as store:
+        async with AsyncExitStack() as stack:
+            path = context.settings.data / "jobs.sqlite"
+            store = await insist(lambda: stack.enter_async_context(JobStore.opened(path, directory)))
             edge = Edge(context, store, workshop, Outbox(context, directory))
             consumer = topology.commands_of(identity.principal)
             work = Work(context.broker, consumer, directory, context.voice, edge.handle)
@@ -50,7 +54,12 @@ async def build(context: Context[EdgeSettings]) -> Mapping[str, Task]:
     return {"commands": serve}
 
 
-def _isolation(settings: EdgeSettings) -> Isolation:
+def isolation(settings: EdgeSettings) -> Isolation:
+    """What keeps workers in here.
+
+    Raises:
+        Configuration: It is not what the settings demand.
+    """
     best = sandbox.available()
     if settings.isolation is not None and settings.isolation is not best:
         raise Configuration(

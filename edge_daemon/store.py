@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, Self
@@ -24,8 +24,10 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.dialects.sqlite import insert
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from bus.errors import Unavailable
 from bus.identity.directory import Directory
 from bus.wire.envelope import to_message
 from bus.wire.message import Message, Stored
@@ -52,7 +54,7 @@ _JOBS: Final = Table(
 
 
 class JobStore:
-    """Jobs on disk; use through ``opened``.
+    """Jobs on disk; use through ``opened``. Its methods raise ``Unavailable`` while the disk does not take them.
 
     Args:
         engine: Of the database.
@@ -66,11 +68,15 @@ class JobStore:
     @classmethod
     @asynccontextmanager
     async def opened(cls, path: Path, directory: Directory) -> AsyncIterator[Self]:
-        """The jobs in the file ``path``, which is made if missing."""
+        """The jobs in the file ``path``, which is made if missing.
+
+        Raises:
+            Unavailable: It cannot be read or written at present.
+        """
         engine = create_async_engine(f"sqlite+aiosqlite:///{path}", hide_parameters=True)
         event.listen(engine.sync_engine, "connect", _durable)
         try:
-            async with engine.begin() as connection:
+            async with _transaction(engine) as connection:
                 await connection.run_sync(_METADATA.create_all)
                 old = (datetime.now(UTC) - _KEPT).replace(tzinfo=None)
                 over = [state.value for state in State if state.over]
@@ -92,7 +98,7 @@ class JobStore:
             "data": message.data,
             "state": State.ACCEPTED.value,
         }
-        async with self._engine.begin() as connection:
+        async with _transaction(self._engine) as connection:
             await connection.execute(insert(_JOBS).values(row).on_conflict_do_nothing())
 
     async def open(self) -> Sequence[Job]:
@@ -109,17 +115,17 @@ class JobStore:
         if outcome is not None:
             values["outcome"] = outcome.model_dump_json()
         unfinished = _JOBS.c.state.in_([each.value for each in State if not each.over])
-        async with self._engine.begin() as connection:
+        async with _transaction(self._engine) as connection:
             await connection.execute(update(_JOBS).where(_JOBS.c.id == identity, unfinished).values(values))
 
     async def state(self, identity: str) -> State | None:
         """Where a job stands; ``None`` if there is none."""
-        async with self._engine.connect() as connection:
+        async with _transaction(self._engine) as connection:
             found = (await connection.execute(select(_JOBS.c.state).where(_JOBS.c.id == identity))).scalar_one_or_none()
         return None if found is None else State(found)
 
     async def _jobs(self, condition: Any) -> list[Job]:  # noqa: ANN401 - an SQL expression
-        async with self._engine.connect() as connection:
+        async with _transaction(self._engine) as connection:
             rows = (
                 (await connection.execute(select(_JOBS).where(condition).order_by(_JOBS.c.sequence))).mappings().all()
             )
@@ -131,6 +137,26 @@ class JobStore:
         record = Record.of(self._directory.verify(message), stored)
         outcome = None if row["outcome"] is None else Outcome.model_validate_json(row["outcome"])
         return Job(record, State(row["state"]), outcome)
+
+
+@asynccontextmanager
+async def _transaction(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """All of it or nothing; what SQLite cannot do with the disk as it is comes out as ``Unavailable``."""
+    with _translated(Path(engine.url.database or "")):
+        async with engine.begin() as connection:
+            yield connection
+
+
+@contextmanager
+def _translated(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OperationalError as error:
+        raise Unavailable(
+            f"the job store {path} cannot be used ({error.orig}): free space on the disk of {path.parent}, and see "
+            "that this user may write there",
+            code="edge.store",
+        ) from error
 
 
 def _durable(connection: Any, _: object) -> None:  # noqa: ANN401 - a driver's connection

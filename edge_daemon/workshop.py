@@ -24,12 +24,13 @@ from bus.events.weights import Resources, Score
 from bus.identity.keys import Identity
 from bus.ports import BlobStore
 from bus.weights import transfer
+from edge_daemon.disk import Disk
 from edge_daemon.domain.jobs import Job, Outcome, failed, task
 from edge_daemon.export import export
 from edge_daemon.outbox import layout_of
 from edge_daemon.settings import EdgeSettings
 from training.dataset import Index
-from training.errors import Category, TrainingError, egress_error
+from training.errors import Category, Phase, TrainingError, during, egress_error
 from training.plan import Limits, Training
 from training.worker.config import WEIGHTS, Config, Task
 from training.worker.process import Assignment
@@ -74,8 +75,19 @@ class Workshop:
         """Do a job from the start; what was left of an earlier try is thrown away.
 
         Raises:
-            Unavailable: What it needs cannot be fetched at present.
+            Unavailable: What it needs cannot be fetched at present, or the disk is full.
         """
+        disk = Disk(self._settings.data)
+        disk.require()
+        with disk.translated():
+            async with disk.watched():
+                outcome = await self._attempt(job, tell)
+        if outcome.failure is not None and disk.was_full:
+            # Whatever the worker makes of a write that failed, it says nothing about the model.
+            raise disk.error()
+        return outcome
+
+    async def _attempt(self, job: Job, tell: Tell) -> Outcome:
         usage = _NOTHING
         try:
             index = await self._prepare(job)
@@ -83,7 +95,8 @@ class Workshop:
             usage = ended.usage
             if ended.error is not None:
                 raise ended.error
-            result = await asyncio.to_thread(self._checked, job, index)
+            with during(Phase.CHECK):
+                result = await asyncio.to_thread(self._checked, job, index)
         except TrainingError as error:
             return failed(error, _resources(usage), self._environment, self._identity.principal)
         finally:
@@ -115,10 +128,11 @@ class Workshop:
         except MusterError as error:
             if error.retryable:
                 raise
-            raise TrainingError(Category.INFRA, error.code, error.message) from error
+            raise TrainingError(Category.INFRA, error.code, error.message, phase=Phase.FETCH) from error
         index = Index(rows={}, columns=())
         if wanted.needs_data:
-            index = await export(self._settings.store_url, command.data, inputs / "data")
+            with during(Phase.EXPORT):
+                index = await export(self._settings.store_url, command.data, inputs / "data")
         limits = self._limits(job)
         Config(
             category=command.data.category,

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from typing import Final
 
 from bus.errors import Invalid, NotFound
 from bus.events import Event, Role
 from bus.events.base import ExperimentId, OwnerId, PrincipalId
 from bus.events.datasets import DatasetRegistered
-from bus.events.experiments import QueueReported, Request
+from bus.events.experiments import ExperimentSubmitted, QueueReported, Request
 from bus.events.principals import EdgeEnrolled
 from bus.identity.directory import Directory, Principal
 from bus.identity.keys import Identity
@@ -21,12 +23,16 @@ from bus.ports import Broker
 from bus.runtime.listening import ignore, learn_principals, verified
 from bus.runtime.voice import Voice
 from bus.wire.record import Record
+from bus.wire.subjects import said
 from bus.wire.topology import StreamName
+from coordinator.domain.evolve import recall
 from coordinator.domain.state import Experiment, Phase
 from coordinator.domain.world import World
 from muster.federation.layout import OPERATOR, Layout
 
 PATIENCE_S = 10.0
+_FLEET: Final = ("ev.federation.dataset.>", "ev.federation.edge.>")
+_ID: Final = re.compile(r"[0-9A-Za-z_-]{1,64}")
 
 
 @dataclass(frozen=True)
@@ -51,15 +57,39 @@ class Client:
         return self.identity.owner
 
     async def world(self) -> World:
-        """Experiments, edges and datasets, as far as this principal may see them."""
-        filters = ["ev.>"]
-        if self.identity.principal != OPERATOR:
-            filters = [f"ev.{self.owner}.>", "ev.federation.dataset.>", "ev.federation.edge.>"]
-        records = [r for filter_ in filters async for r in self.read(filter_)]
+        """Experiments, edges and datasets, as far as this principal may see them: folds the whole log."""
+        return await self._folded(["ev.>"] if self._scope == "*" else [*_FLEET, f"ev.{self.owner}.>"])
+
+    async def world_of(self, *experiments: ExperimentId) -> World:
+        """Edges and datasets, and these experiments alone."""
+        # What an experiment says comes last: so nothing of it is missing below the world's position.
+        return await self._folded([*_FLEET, *(f"ev.{self._scope}.*.{each}.>" for each in experiments)])
+
+    async def _folded(self, filters: list[str]) -> World:
         world = World()
+        records = [record for filter_ in filters async for record in self.read(filter_)]
         for record in sorted(records, key=lambda r: r.sequence):
+            body = record.body
+            if (
+                isinstance(body, ExperimentSubmitted)
+                and body.origin
+                and body.origin.experiment not in world.experiments
+            ):
+                parent = self.read(f"ev.{record.owner}.*.{body.origin.experiment}.>")
+                world.recall(recall([each async for each in parent if each.sequence < record.sequence]))
             world.fold(record)
         return world
+
+    @property
+    def _scope(self) -> str:
+        """Whose experiments it may see: one owner's, or all."""
+        return "*" if self.identity.principal == OPERATOR else self.owner
+
+    async def submissions(self, experiment: str = "*") -> list[ExperimentId]:
+        """The ids of all experiments, or of this one if there is such a one, the oldest first."""
+        filter_ = said(ExperimentSubmitted, owner=self._scope, entity_id=experiment)
+        found = [r.body.experiment async for r in self.read(filter_) if isinstance(r.body, ExperimentSubmitted)]
+        return list(dict.fromkeys(found))
 
     def read(self, filter_: str, *, after: int = 0, follow: bool = False) -> AsyncIterator[Record]:
         """Verified events under ``filter_``."""
@@ -71,8 +101,8 @@ class Client:
         Raises:
             NotFound: There is none, or more than one.
         """
-        world = await self.world()
-        return world.experiments[self._find(world, identity)]
+        found = await self._find(identity)
+        return (await self.world_of(found)).experiments[found]
 
     async def history(self, experiment: Experiment, *, after: int = 0, follow: bool = False) -> AsyncIterator[Record]:
         """All events about an experiment, in order."""
@@ -137,7 +167,7 @@ class Client:
 
     async def wait_for_phase(self, experiment: Experiment, wanted: Phase, timeout_s: float) -> Experiment:
         """The experiment once it is in a phase or has ended, or as it is after ``timeout_s``."""
-        world = await self.world()
+        world = await self.world_of(experiment.id)
         position = world.position
 
         def there() -> bool:
@@ -154,11 +184,11 @@ class Client:
                         break
         return world.experiments[experiment.id]
 
-    @staticmethod
-    def _find(world: World, identity: str) -> str:
-        if identity in world.experiments:
-            return identity
-        found = [key for key in world.experiments if key.startswith(identity) or key.endswith(identity)]
+    async def _find(self, identity: str) -> ExperimentId:
+        if _ID.fullmatch(identity) and (found := await self.submissions(identity)):
+            return found[0]
+        known = await self.submissions()
+        found = [key for key in known if key.startswith(identity) or key.endswith(identity)]
         if len(found) == 1:
             return found[0]
         what = "no experiment" if not found else "more than one experiment"

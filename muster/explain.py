@@ -28,6 +28,7 @@ from bus.events.experiments import (
     ExperimentFailed,
     ExperimentPaused,
     ExperimentRefused,
+    ExperimentRequeued,
     ExperimentResumed,
     ExperimentStarted,
     ExperimentStopped,
@@ -37,7 +38,8 @@ from bus.events.experiments import (
 )
 from bus.events.governance import ExperimentHeld, ExperimentReleased
 from bus.wire.record import Record
-from muster.remedies import remedy
+from muster import failures
+from muster.errors.catalogue import of_failure
 from muster.summary import score_text
 
 _LONG_S: Final = 1.0
@@ -57,7 +59,15 @@ class _Cycle:
     at: datetime
     answers: list[tuple[PrincipalId, float]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    told: list[Failure] = field(default_factory=list)
     closed: CycleClosed | None = None
+
+    def fail(self, note: str, failure: Failure) -> None:
+        """Note a failure, with where it happened and what to do the first time that it is told."""
+        self.notes.append(note)
+        if failure not in self.told:
+            self.told.append(failure)
+            self.notes += _more(failure)
 
     @property
     def name(self) -> str:
@@ -115,6 +125,8 @@ class Teller:
             self._say("The policy engine let it go on.")
         elif isinstance(body, ExperimentPaused):
             self._say("It was paused: no further cycle opened.")
+        elif isinstance(body, ExperimentRequeued):
+            self._say(f"It went back to the queue, so that others have its places: {body.reason}.")
         elif isinstance(body, ExperimentResumed) and self._last is not None:
             rested = (record.envelope.time - self._last).total_seconds()
             self._say(f"It went on{f' after {_span(rested)}' if rested > _LONG_S else ''}.")
@@ -141,9 +153,11 @@ class Teller:
             cycle.answers.append((record.actor, (record.envelope.time - cycle.at).total_seconds()))
         elif isinstance(body, UpdateFailed):
             again = "it may try again" if body.retryable else "trying again would not help"
-            cycle.notes.append(f"{record.actor} could not do it: {_failure(body.failure)}; {again}")
+            cycle.fail(f"{record.actor} could not do it: {failures.told(body.failure)}; {again}", body.failure)
         elif isinstance(body, UpdateRejected):
-            cycle.notes.append(f"the aggregator could not use the update of {body.edge}: {_failure(body.failure)}")
+            cycle.fail(
+                f"the aggregator could not use the update of {body.edge}: {failures.told(body.failure)}", body.failure
+            )
         elif isinstance(body, CycleExpired):
             cycle.notes.append("the deadline passed")
 
@@ -152,9 +166,14 @@ class Teller:
         if isinstance(body, CycleClosed):
             cycle.closed = body
         elif isinstance(body, CycleAbandoned):
+            for left in body.left_out:
+                if left.failure not in cycle.told:
+                    cycle.fail(f"without {left.edge}: {failures.told(left.failure)}", left.failure)
             self._finish(cycle, now, f"was given up: {body.reason}")
         elif isinstance(body, ModelFailed):
-            self._finish(cycle, now, f"led to no model: {_failure(body.failure)}")
+            self._finish(cycle, now, f"led to no model: {failures.told(body.failure)}")
+            for more in _more(body.failure):
+                self._say(f"  {_sentence(more)}")
         elif isinstance(body, ModelAveraged | ModelEvaluated):
             self._finish(cycle, now, None)
 
@@ -167,9 +186,11 @@ class Teller:
             count, whole = len(cycle.closed.included), len(cycle.opened.cohort)
             self._say(f"{cycle.name} took {took}, with {count} of {whole} updates{_last_one(cycle.answers)}.")
             for left in cycle.closed.left_out:
-                self._say(f"  Without {left.edge}: {left.failure.message}.")
+                self._say(f"  Without {left.edge}: {left.failure.message.rstrip('.')} ({left.failure.code}).")
+                if left.failure not in cycle.told:
+                    cycle.fail(f"{left.edge} did not take part: {failures.told(left.failure)}", left.failure)
         for note in cycle.notes:
-            self._say(f"  {note[0].upper()}{note[1:]}.")
+            self._say(f"  {_sentence(note)}")
         self._cycle = None
 
     def _ending(self, record: Record) -> None:
@@ -179,10 +200,9 @@ class Teller:
             scores = ", ".join(score_text(score) for score in body.scores)
             self._say(f"It completed after {took}{f' with {scores}' if scores else ''}. Model {body.model.digest}.")
         elif isinstance(body, ExperimentFailed):
-            failure = body.failure
-            advice = remedy(failure.category, failure.code)
-            self._say(f"It failed after {took}: {_failure(failure)}.")
-            self._say(f"Next step, for the {advice.who}: {advice.step}.")
+            self._say(f"It failed after {took}: {failures.told(body.failure)}.")
+            for more in _more(body.failure):
+                self._say(_sentence(more))
         elif isinstance(body, ExperimentRefused):
             self._say(f"The policy engine refused it: {'; '.join(body.reasons)}.")
         elif isinstance(body, ExperimentStopped):
@@ -211,8 +231,15 @@ def _last_one(answers: list[tuple[PrincipalId, float]]) -> str:
     return f"; {slowest} came last, {_span(last - first)} after the first" if last - first > _LONG_S else ""
 
 
-def _failure(failure: Failure) -> str:
-    return f"{failure.message.rstrip('.')} ({failure.code})"
+def _more(failure: Failure) -> list[str]:
+    """Where in the code it happened, and what to do: clauses."""
+    entry = of_failure(failure.category, failure.code)
+    where = failures.trace(failure)
+    return [*([f"where: {where}"] if where else []), f"{failures.step(failure)} (muster errors {entry.label})"]
+
+
+def _sentence(clause: str) -> str:
+    return f"{clause[0].upper()}{clause[1:]}."
 
 
 def _span(seconds: float) -> str:

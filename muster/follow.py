@@ -18,6 +18,7 @@ from bus.events.experiments import (
     ExperimentFailed,
     ExperimentRefused,
     ExperimentStopped,
+    Failure,
     QueueReported,
 )
 from bus.events.weights import FederatedScore
@@ -25,8 +26,8 @@ from bus.wire.record import Record
 from coordinator.domain.schedule import schedule
 from coordinator.domain.state import Experiment, Phase, Sealed
 from coordinator.domain.world import World
+from muster import failures
 from muster.client import Client
-from muster.story import failure_text
 
 _ENDS: Final = (ExperimentRefused, ExperimentAborted, ExperimentFailed, ExperimentCompleted, ExperimentStopped)
 
@@ -89,7 +90,7 @@ class View:
         if isinstance(answer, Sealed):
             return f"done, {answer.examples} examples"
         if answer is not None:
-            return f"failed: {answer.failure.message}"
+            return f"failed: {failures.told(answer.failure)}"
         signal = self.signals.get(edge)
         if signal is None or signal.cycle != cycle.cycle:
             return "waiting for its update"
@@ -116,7 +117,7 @@ async def follow(client: Client, experiment: ExperimentId, tell: Callable[[View,
         experiment: Which; it was submitted.
         tell: Told after every event, with its record, and after every progress signal, with ``None``.
     """
-    view = View(await client.world(), experiment)
+    view = View(await client.world_of(experiment), experiment)
     position = view.world.position
     signals = asyncio.create_task(_listen(client, view, tell))
     try:
@@ -156,8 +157,18 @@ def ended(view: View) -> None:
     if isinstance(body, ExperimentRefused):
         raise Denied(f"experiment {view.id} was refused: {'; '.join(body.reasons)}", code="policy.refused")
     if isinstance(body, ExperimentFailed):
-        raise WorkerFailed(f"experiment {view.id} failed: {failure_text(body.failure)}", code="experiment.failed")
+        failure = body.failure
+        raise WorkerFailed(
+            f"experiment {view.id} failed: {failures.line(failure)}", code="experiment.failed", **_details(failure)
+        )
     if isinstance(body, ExperimentAborted):
         raise MusterError(
             f"experiment {view.id} was aborted: {body.reason or 'no reason given'}", code="experiment.aborted"
         )
+
+
+def _details(failure: Failure) -> dict[str, str | None]:
+    """The failure that ended it, for ``error`` objects in JSON."""
+    facts = failures.facts(failure)
+    named = ("number", "category", "edge", "phase", "who", "step")
+    return {"failure": failure.code, "trace": "\n".join(failure.trace), **{name: facts[name] for name in named}}

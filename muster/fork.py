@@ -7,16 +7,25 @@ import json
 
 from ulid import ULID
 
+from aggregator.domain.strategies import STRATEGIES
 from bus.errors import Invalid, NotFound
 from bus.events.base import Digest, ExperimentId
-from bus.events.experiments import ExperimentSubmitted, Origin
+from bus.events.experiments import ExperimentSubmitted, Origin, Strategy
 from bus.weights import transfer
 from coordinator.domain.state import Experiment
 from muster.client import Client
+from training.suggestions import known_or_nearest
 
 
 def fork_of(
-    parent: Experiment, cycle: int, *, cycles: int | None = None, seed: int | None = None, name: str | None = None
+    parent: Experiment,
+    cycle: int,
+    *,
+    cycles: int | None = None,
+    seed: int | None = None,
+    strategy: str | None = None,
+    anew: bool = False,
+    name: str | None = None,
 ) -> ExperimentSubmitted:
     """The submission of a fork.
 
@@ -25,11 +34,13 @@ def fork_of(
         cycle: Number of the training cycle whose global model it begins with; 0 for the first model.
         cycles: Number of its last cycle; that of the parent if not given.
         seed: Another seed; with the parent's, the same cycles give the same models, bit for bit.
+        strategy: Another strategy, from there on.
+        anew: Average the updates of ``cycle`` anew, by that strategy, instead of taking its model over.
         name: Its name.
 
     Raises:
         NotFound: The parent has no such model.
-        Invalid: It would end before it begins.
+        Invalid: It would end before it begins, the strategy is not known, or there is nothing to average.
     """
     if cycle not in parent.models:
         known = ", ".join(map(str, sorted(parent.models))) or "none yet"
@@ -39,12 +50,19 @@ def fork_of(
     last = parent.spec.cycles if cycles is None else cycles
     if last < cycle:
         raise Invalid(f"cycles: {last} is before cycle {cycle}, from which the fork goes on", code="fork.cycles")
+    if strategy is not None and strategy not in STRATEGIES:
+        raise Invalid(
+            f"strategy {strategy!r} is not known; {known_or_nearest(strategy, STRATEGIES)}", code="plan.strategy"
+        )
+    if anew and cycle < 1:
+        raise Invalid("cycle 0 has no updates to average anew: nobody has trained yet", code="fork.cycle")
     changes: dict[str, object] = {
         "experiment": ExperimentId(str(ULID())),
         "name": name or f"{parent.spec.name}, from cycle {cycle}",
         "cycles": last,
         "seed": parent.spec.seed if seed is None else seed,
-        "origin": Origin(experiment=parent.id, cycle=cycle, model=parent.models[cycle]),
+        "strategy": parent.spec.strategy if strategy is None else Strategy(name=strategy),
+        "origin": Origin(experiment=parent.id, cycle=cycle, model=parent.models[cycle], anew=anew),
     }
     forked = parent.spec.model_copy(update=changes)
     content = json.dumps(forked.model_dump(mode="json", exclude={"experiment", "plan_digest"}), sort_keys=True)

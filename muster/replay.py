@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -16,17 +16,19 @@ import msgpack
 
 from aggregator.domain.combine import Combiner
 from aggregator.domain.scores import combine
-from bus.errors import Invalid, MusterError
-from bus.events.base import Digest, PrincipalId
-from bus.events.cycles import CycleClosed, CycleKind, ModelAveraged, ModelEvaluated, UpdateSealed
+from aggregator.domain.strategies import weights
+from bus.errors import Invalid, MusterError, NotFound
+from bus.events.base import Digest
+from bus.events.cycles import CycleKind, ModelEvaluated
 from bus.events.weights import FederatedScore
 from bus.identity.keys import Identity
 from bus.ports import BlobStore
 from bus.weights import transfer
-from bus.weights.lockstep import lockstep
-from bus.wire.record import Record
+from bus.weights.lockstep import BodyFailed, lockstep
+from coordinator.domain.state import Experiment
 from coordinator.domain.world import World
 from muster.client import Client
+from muster.outcomes import Outcome, outcomes
 
 
 @dataclass(frozen=True)
@@ -38,12 +40,14 @@ class Recomputed:
         recorded: Digest in the log; of the scores, for an evaluation.
         found: Digest as recomputed; ``None`` if it could not be.
         reason: Why it could not be.
+        gone: Whether that is because the updates are no longer kept.
     """
 
     cycle: str
     recorded: Digest
     found: Digest | None
     reason: str | None = None
+    gone: bool = False
 
     @property
     def is_model(self) -> bool:
@@ -56,31 +60,18 @@ class Recomputed:
         return self.found == self.recorded
 
 
-async def replay(
-    history: AsyncIterator[Record], blobs: BlobStore, identity: Identity, tell: Callable[[Recomputed], None]
-) -> list[Recomputed]:
-    """Recompute every outcome in ``history``.
+async def replay(client: Client, experiment: Experiment, tell: Callable[[Recomputed], None]) -> list[Recomputed]:
+    """Recompute every outcome of ``experiment``.
 
     Args:
-        history: All events of one experiment.
-        blobs: Where the updates are.
-        identity: The aggregator's.
+        client: As the aggregator: nobody else can open updates.
+        experiment: Which.
         tell: Told of each outcome as it is done.
     """
-    closed: dict[tuple[str, int], CycleClosed] = {}
-    updates: dict[tuple[str, PrincipalId], UpdateSealed] = {}
     results = []
-    async for record in history:
-        body = record.body
-        if isinstance(body, CycleClosed):
-            closed[(str(body.cycle), body.revision)] = body
-        elif isinstance(body, UpdateSealed):
-            updates[(str(body.cycle), record.actor)] = body
-        elif isinstance(body, ModelAveraged | ModelEvaluated):
-            closing = closed[(str(body.cycle), body.revision)]
-            chosen = {c.edge: updates[(str(body.cycle), c.edge)] for c in closing.included}
-            results.append(await _recompute(body, closing, chosen, blobs, identity))
-            tell(results[-1])
+    async for outcome in outcomes(client, experiment):
+        results.append(await _recompute(outcome, client.broker.blobs(), client.identity))
+        tell(results[-1])
     return results
 
 
@@ -116,28 +107,24 @@ async def world_at(client: Client, moment: Moment) -> World:
     return world
 
 
-async def _recompute(
-    body: ModelAveraged | ModelEvaluated,
-    closing: CycleClosed,
-    updates: dict[PrincipalId, UpdateSealed],
-    blobs: BlobStore,
-    identity: Identity,
-) -> Recomputed:
+async def _recompute(outcome: Outcome, blobs: BlobStore, identity: Identity) -> Recomputed:
+    body = outcome.body
     if isinstance(body, ModelEvaluated):
-        scores = combine({edge: update.scores for edge, update in updates.items()})
-        return Recomputed(str(body.cycle), _digest(body.scores), _digest(scores))
+        scores = combine({edge: update.scores for edge, update in outcome.updates.items()})
+        return Recomputed(outcome.cycle, _digest(body.scores), _digest(scores))
     try:
-        found = await _average(closing, updates, blobs, identity)
+        found = await _average(outcome, blobs, identity)
+    except BodyFailed as error:
+        gone = isinstance(error.reason, NotFound)
+        return Recomputed(outcome.cycle, body.model.digest, None, error.message, gone)
     except MusterError as error:
-        return Recomputed(str(body.cycle), body.model.digest, None, error.message)
-    return Recomputed(str(body.cycle), body.model.digest, found)
+        return Recomputed(outcome.cycle, body.model.digest, None, error.message)
+    return Recomputed(outcome.cycle, body.model.digest, found)
 
 
-async def _average(
-    closing: CycleClosed, updates: dict[PrincipalId, UpdateSealed], blobs: BlobStore, identity: Identity
-) -> Digest:
-    combiner = Combiner([contribution.weight for contribution in closing.included])
-    bodies = [body for update in updates.values() if (body := update.weights) is not None]
+async def _average(outcome: Outcome, blobs: BlobStore, identity: Identity) -> Digest:
+    combiner = Combiner(weights(outcome.closing))
+    bodies = [body for update in outcome.updates.values() if (body := update.weights) is not None]
     digest = hashlib.sha256()
     async for row in lockstep([transfer.download(blobs, body, identity, window=2) for body in bodies]):
         for chunk in await asyncio.to_thread(combiner.take, row):

@@ -26,11 +26,11 @@ from bus.events.experiments import (
     ExperimentRefused,
     ExperimentStarted,
     ExperimentSubmitted,
-    Failure,
 )
 from bus.events.governance import ExperimentHeld
 from bus.events.weights import FederatedScore
 from bus.wire.record import Record
+from muster import failures
 
 B = TypeVar("B", bound=Body)
 
@@ -62,6 +62,8 @@ def told(record: Record) -> Line:
         "causation": record.envelope.causation,
         "body": body.model_dump(mode="json"),
     }
+    if told_of := [failures.facts(failure) for failure in failures.within(body)]:
+        facts["failures"] = told_of
     return Line(f"{time}  {record.sequence:>6}  {record.actor:<14} {body.TYPE:<22} {what}".rstrip(), facts)
 
 
@@ -115,12 +117,12 @@ def _sealed(body: UpdateSealed) -> str:
 
 @_tells(UpdateFailed)
 def _update_failed(body: UpdateFailed) -> str:
-    return f"{body.cycle}: {failure_text(body.failure)}"
+    return f"{body.cycle}: {failures.line(body.failure)}"
 
 
 @_tells(UpdateRejected)
 def _rejected(body: UpdateRejected) -> str:
-    return f"{body.cycle}: {body.edge}: {failure_text(body.failure)}"
+    return f"{body.cycle}: {body.edge}: {failures.line(body.failure)}"
 
 
 @_tells(CycleExpired)
@@ -130,7 +132,7 @@ def _expired(body: CycleExpired) -> str:
 
 @_tells(CycleClosed)
 def _closed(body: CycleClosed) -> str:
-    left_out = "".join(f"; without {o.edge}: {o.failure.message}" for o in body.left_out)
+    left_out = "".join(f"; without {o.edge}: {failures.told(o.failure)}" for o in body.left_out)
     return f"{body.cycle}: {len(body.included)} updates{left_out}"
 
 
@@ -151,23 +153,17 @@ def _evaluated(body: ModelEvaluated) -> str:
 
 @_tells(ModelFailed)
 def _model_failed(body: ModelFailed) -> str:
-    return f"{body.cycle}: {failure_text(body.failure)}"
+    return f"{body.cycle}: {failures.line(body.failure)}"
 
 
 @_tells(ExperimentFailed)
 def _failed(body: ExperimentFailed) -> str:
-    return failure_text(body.failure)
+    return failures.line(body.failure)
 
 
 @_tells(ExperimentCompleted)
 def _completed(body: ExperimentCompleted) -> str:
     return f"{body.model.digest}{_scores(body.scores)}"
-
-
-def failure_text(failure: Failure) -> str:
-    """Why something failed, and where."""
-    where = f" at {failure.edge}" if failure.edge else ""
-    return f"{failure.message} ({failure.code}{where})"
 
 
 _HEADLINES: Final = ("accuracy", "roc_auc", "rmse", "r2")

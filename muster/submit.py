@@ -11,6 +11,7 @@ from typing import Final
 
 from ulid import ULID
 
+from aggregator.domain.strategies import STRATEGIES
 from bus.errors import Invalid, NotFound
 from bus.events.base import DatasetId, Digest, ExperimentId, PrincipalId
 from bus.events.datasets import ColumnKind, DatasetRegistered
@@ -28,7 +29,6 @@ from training.worker.config import Config, Task
 from training.worker.process import Assignment
 from training.worker.supervise import run_worker
 
-STRATEGIES: Final = ("fedavg",)
 _NUMBERS: Final = frozenset({ColumnKind.REAL, ColumnKind.INTEGER, ColumnKind.BOOLEAN})
 _CLASSIFICATION: Final = "tabular_classification"
 
@@ -174,7 +174,12 @@ async def smoke(draft: Draft, data: TaskData) -> None:
         assignment = Assignment(Task.SMOKE, inputs, output, Path(folder) / "worker.log", draft.plan.limits)
         ended = await run_worker(assignment, sandbox.available())
     if ended.error is not None:
-        raise Invalid(f"the model was tried here and fails: {ended.error.message}", code=ended.error.code)
+        raise Invalid(
+            f"the model was tried here and fails: {ended.error.message}",
+            code=ended.error.code,
+            phase=ended.error.phase,
+            trace="\n".join(ended.error.trace),
+        )
 
 
 def _lay_out(draft: Draft, data: TaskData, inputs: Path) -> None:

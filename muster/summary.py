@@ -10,6 +10,7 @@ from coordinator.domain.decide import blocked
 from coordinator.domain.schedule import PREPARING, schedule
 from coordinator.domain.state import Experiment, Phase
 from coordinator.domain.world import World
+from muster import failures
 
 _WAITING = {Phase.QUEUED, Phase.RUNNING}
 
@@ -27,10 +28,10 @@ def summary(experiment: Experiment, world: World, queued: QueueReported | None =
         "step": str(steps[experiment.step]) if experiment.step < len(steps) else None,
         "dataset": experiment.spec.data.dataset,
         "waiting_for": waiting_for(experiment, world, queued),
-        "queue_position": queued.position if queued and not experiment.started and queued.position else None,
+        "queue_position": queued.position if queued and queued.position else None,
         "model": experiment.model.digest if experiment.model and experiment.step >= 2 else None,
         "scores": [score.model_dump() for score in experiment.scores],
-        "failure": experiment.abandoned.model_dump() if experiment.abandoned else None,
+        "failure": failures.facts(experiment.abandoned) if experiment.abandoned else None,
     }
 
 
@@ -38,7 +39,7 @@ def waiting_for(experiment: Experiment, world: World, queued: QueueReported | No
     """What an experiment that does not move is waiting for."""
     if experiment.phase is Phase.SUBMITTED:
         return "the policy engine's answer"
-    if queued is not None and not experiment.started and queued.reason:
+    if queued is not None and experiment.phase is Phase.QUEUED and queued.reason:
         return queued.reason
     if experiment.cycle is not None and experiment.phase is Phase.RUNNING:
         return "updates of " + ", ".join(experiment.cycle.awaited) if experiment.cycle.awaited else None

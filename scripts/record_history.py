@@ -47,6 +47,7 @@ from bus.events.experiments import (  # noqa: E402
     ExperimentFailed,
     ExperimentPaused,
     ExperimentRefused,
+    ExperimentRequeued,
     ExperimentStopped,
     Failure,
     PauseRequested,
@@ -212,17 +213,32 @@ async def rejected(running: Spine) -> None:
 
 async def global_pause(running: Spine) -> None:
     """The operator pauses the federation during the first training cycle, which ends; the next one waits."""
-    operator = running.voice("operator")
+    _pause_in_training(running)
+    await running.submit()
+    await until(running, ModelAveraged, times=3)
+    await _resume(running)
 
+
+async def requeued(running: Spine) -> None:
+    """The operator pauses the federation between two cycles for longer than a deadline: the places are given back."""
+    _pause_in_training(running)
+    await running.submit(deadline_s=SHORT_S)
+    await until(running, ExperimentRequeued)
+    await _resume(running)
+
+
+def _pause_in_training(running: Spine) -> None:
     async def pause(command: RunCycle) -> None:
         if command.cycle.kind is CycleKind.TRAIN and command.cycle.number == 1:
-            await operator.say(FederationPaused(federation=FEDERATION, request="1", reason="incident"))
+            event = FederationPaused(federation=FEDERATION, request="1", reason="incident")
+            await running.voice("operator").say(event)
             await until(running, ExperimentHeld)
 
     running.edges["hospital-a"].delay = pause
-    await running.submit()
-    await until(running, ModelAveraged, times=3)
-    await operator.say(FederationResumed(federation=FEDERATION, request="2"))
+
+
+async def _resume(running: Spine) -> None:
+    await running.voice("operator").say(FederationResumed(federation=FEDERATION, request="2"))
     await until(running, ExperimentCompleted)
 
 
@@ -315,7 +331,7 @@ SCENARIOS: Final[dict[str, Callable[[Spine], Awaitable[None]]]] = {
     scenario.__name__.replace("_", "-"): scenario
     for scenario in (
         *(completed, stopped_and_resumed, stopped, paused_and_aborted, refused, unchanged),
-        *(rejected, global_pause, late, retried, abandoned, lapsed, forged),
+        *(rejected, global_pause, requeued, late, retried, abandoned, lapsed, forged),
     )
 }
 

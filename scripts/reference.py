@@ -1,6 +1,8 @@
 """Writes the reference pages that follow from the code. Run by `make docs`; a test checks that they are current.
 
 Usage: reference.py [DIRECTORY]
+
+DIRECTORY is that of all documents; without it: docs.
 """
 
 from __future__ import annotations
@@ -26,6 +28,8 @@ from bus.runtime.settings import ServiceSettings
 from coordinator.service import CoordinatorSettings
 from edge_daemon.settings import EdgeSettings
 from muster.cli.main import app
+from muster.errors.catalogue import AREAS, ENTRIES
+from muster.errors.page import markdown
 from policy_engine.service import PolicyEngineSettings
 from training.plan import Plan
 
@@ -128,15 +132,29 @@ def described(body: type[Body]) -> Iterator[str]:
 
 
 def errors() -> Iterator[str]:
-    """The error families."""
+    """The error families, and all numbers."""
     yield "# Errors\n"
     yield NOTE
-    yield "An error's family says what can be done about it; its code says exactly what happened.\n"
+    yield (
+        "An error's family says what can be done about it; its code says exactly what happened. Each code has a number "
+        "that stays, and a page: `muster errors M1203` shows it without a network.\n"
+    )
     yield "| family | meaning | a consumer answers | exit status |"
     yield "|---|---|---|---|"
     for family, treatment in sorted(TREATMENT.items(), key=lambda item: item[1].exit_code):
         yield f"| `{family.family}` | {first_line(family)} | {treatment.ack} | {treatment.exit_code} |"
-    yield '\nWith `--json` an error is one object on standard output: `{"error": {"code", "message", "details"}}`.'
+    fields = '{"error": {"code", "number", "message", "details"}}'
+    yield f"\nWith `--json` an error is one object on standard output: `{fields}`."
+    yield "A failure is what an edge or a service says about its part of an experiment; it has a category instead.\n"
+    for area in AREAS:
+        yield f"## {area.title}\n"
+        yield "| number | code | what happened | whose move |"
+        yield "|---|---|---|---|"
+        for entry in area.entries:
+            anchor = f'<a id="{entry.label.lower()}"></a>'
+            link = f"[{entry.label}](../errors/{entry.label}.md)"
+            yield f"| {anchor}{link} | `{entry.code}` | {entry.meaning} | {entry.who} |"
+        yield ""
 
 
 def settings() -> Iterator[str]:
@@ -189,10 +207,13 @@ PAGES = {"events.md": events, "errors.md": errors, "settings.md": settings, "pla
 
 def main(directory: Path) -> None:
     """Write all pages."""
-    directory.mkdir(parents=True, exist_ok=True)
+    for name in ("reference", "errors"):
+        (directory / name).mkdir(parents=True, exist_ok=True)
     for name, page in PAGES.items():
-        (directory / name).write_text("\n".join(page()).rstrip() + "\n", encoding="utf-8")
+        (directory / "reference" / name).write_text("\n".join(page()).rstrip() + "\n", encoding="utf-8")
+    for entry in ENTRIES:
+        (directory / "errors" / f"{entry.label}.md").write_text(markdown(entry), encoding="utf-8")
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parents[1] / "docs" / "reference")
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parents[1] / "docs")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
+from typing import Final
 
 
 class Category(StrEnum):
@@ -20,6 +23,27 @@ class Category(StrEnum):
     """The machine or the installation; trying again may help."""
 
 
+class Phase(StrEnum):
+    """How far a job had come when it failed."""
+
+    ACCEPT = "accept"
+    """The edge took the command; nothing was begun."""
+    FETCH = "fetch"
+    """Model file and weights come from the bus."""
+    EXPORT = "export"
+    """Rows go from the store into the job's directory."""
+    START = "start"
+    """The worker starts and reads its configuration."""
+    IMPORT = "import"
+    """The worker loads the model file and makes the model."""
+    STATISTICS = "statistics"
+    INITIALISE = "initialise"
+    TRAIN = "train"
+    EVALUATE = "evaluate"
+    CHECK = "check"
+    """The daemon looks at what the worker wrote."""
+
+
 class TrainingError(Exception):
     """A training cannot go on.
 
@@ -27,13 +51,29 @@ class TrainingError(Exception):
         category: Whose problem it is.
         code: Stable identifier of the condition, e.g. ``model.contract``.
         message: What was wrong, what was expected, what to do. Never a row's value or a path of the site.
+        phase: When it happened; ``None``: not known yet, see ``during``.
+        trace: Where in the code, as ``training.worker.trace`` lets it pass.
     """
 
-    def __init__(self, category: Category, code: str, message: str) -> None:
+    def __init__(
+        self, category: Category, code: str, message: str, *, phase: Phase | None = None, trace: tuple[str, ...] = ()
+    ) -> None:
         super().__init__(message)
         self.category = category
         self.code = code
         self.message = message
+        self.phase = phase
+        self.trace = trace
+
+
+@contextmanager
+def during(phase: Phase) -> Iterator[None]:
+    """Notes in training errors that pass through when they happened, unless they know it."""
+    try:
+        yield
+    except TrainingError as error:
+        error.phase = error.phase or phase
+        raise
 
 
 def data_error(code: str, message: str) -> TrainingError:
@@ -49,3 +89,18 @@ def model_error(code: str, message: str) -> TrainingError:
 def egress_error(code: str, message: str) -> TrainingError:
     """The worker's output may not leave."""
     return TrainingError(Category.EGRESS, code, message)
+
+
+SAYABLE: Final = frozenset(
+    {
+        *("data.class", "data.column", "data.empty", "data.format", "data.kind", "data.missing"),
+        "framework.missing",
+        *("model.average", "model.category", "model.closed_form", "model.contract", "model.estimator", "model.failed"),
+        *("model.import", "model.make", "model.size", "model.solver", "model.syntax", "model.training"),
+        "plan.training",
+        *("resource.memory", "resource.system"),
+        *("weights.empty", "weights.finite", "weights.format", "weights.missing", "weights.shape", "weights.size"),
+        *("worker.config", "worker.weights"),
+    }
+)
+"""Codes that a worker may give as its reason."""

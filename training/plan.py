@@ -38,7 +38,8 @@ class Strategy(_Section):
     """How the updates of a cycle become the next global model."""
 
     name: str = "fedavg"
-    """``fedavg``: the mean of the updates, weighted by example counts (McMahan et al. 2017)."""
+    """``fedavg``: the mean of the updates, weighted by example counts (McMahan et al. 2017). ``uniform``: the mean in
+    which every edge counts the same."""
 
 
 class Training(_Section):

@@ -99,5 +99,7 @@ def restore(data: bytes) -> ExactMean | ExactSum | Keep:
     """
     kind = Record.from_bytes(data).kind
     if kind not in set(Reduction):
-        raise Invalid(f"accumulator of kind {kind!r} is unknown; known are {', '.join(Reduction)}")
+        raise Invalid(
+            f"accumulator of kind {kind!r} is unknown; known are {', '.join(Reduction)}", code="accumulator.header"
+        )
     return _CLASSES[Reduction(kind)].from_bytes(data)

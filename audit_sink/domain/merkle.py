@@ -57,7 +57,9 @@ class Frontier:
 
     def __post_init__(self) -> None:
         if self.size < 0 or len(self.peaks) != self.size.bit_count():
-            raise Invalid(f"a tree of {self.size} leaves has no frontier of {len(self.peaks)} hashes")
+            raise Invalid(
+                f"a tree of {self.size} leaves has no frontier of {len(self.peaks)} hashes", code="merkle.frontier"
+            )
         for peak in self.peaks:
             _hash(peak)
 

@@ -80,6 +80,7 @@ CATALOGUE: Final = Catalogue(
         experiments.AbortRequested,
         experiments.ExperimentPaused,
         experiments.ExperimentResumed,
+        experiments.ExperimentRequeued,
         experiments.ExperimentStopped,
         experiments.ExperimentAborted,
         experiments.ExperimentFailed,

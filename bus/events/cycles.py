@@ -47,6 +47,13 @@ class Cycle(Payload):
         return f"{self.number}-{self.kind.value}-{self.attempt}"
 
 
+class Source(Payload):
+    """Whose updates a cycle averages anew."""
+
+    experiment: ExperimentId
+    cycle: Cycle
+
+
 class CycleOpened(Event):
     """The coordinator chose a cohort and gives it until ``deadline``."""
 
@@ -62,6 +69,8 @@ class CycleOpened(Event):
     model: SealedObject | None = None
     """Input of the workers: summed statistics or the global model; ``None`` for statistics."""
     deadline: datetime
+    source: Source | None = None
+    """Set if nobody trains, since the updates are there: those of another experiment's cycle."""
 
 
 class RunCycle(Command):
@@ -167,7 +176,7 @@ class Contribution(Payload):
     update: MessageId
     """Id of the ``update.sealed`` event."""
     weight: int
-    """Example count."""
+    """Example count; the strategy decides what it makes of it."""
 
 
 class LeftOut(Payload):
@@ -195,6 +204,8 @@ class CycleClosed(Event):
     """The global model that the cohort started from."""
     recipients: tuple[PrincipalId, ...]
     """For whom the outcome is sealed: edges that may need it next, the vendor, the aggregator."""
+    source: Source | None = None
+    """Where the updates are, if not in this cycle."""
 
 
 class CycleAbandoned(Event):

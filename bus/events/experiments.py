@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 from pydantic import Field
 
 from bus.events.base import DatasetId, Digest, Event, ExperimentId, Payload, PrincipalId, Role, Signal
@@ -43,6 +45,8 @@ class Origin(Payload):
     cycle: int
     """Number of the cycle whose model it is; 0 for the first model, before any training."""
     model: SealedObject
+    anew: bool = False
+    """The updates of that cycle are averaged anew, by this experiment's strategy; training goes on after it."""
 
 
 class ExperimentSubmitted(Event):
@@ -186,6 +190,12 @@ class ExperimentResumed(Turn):
     TYPE = "experiment.resumed"
 
 
+class ExperimentRequeued(Turn):
+    """It waited a cycle's deadline for edges or for a release, and gives its places back; its turn will come again."""
+
+    TYPE = "experiment.requeued"
+
+
 class ExperimentStopped(Turn):
     """Ended early on request; the last global model is the result; can be resumed."""
 
@@ -205,14 +215,46 @@ class ExperimentAborted(Event):
     reason: str = ""
 
 
+class FailurePhase(StrEnum):
+    """How far the work had come when it failed."""
+
+    SUBMIT = "submit"
+    """The coordinator looked at what was asked for."""
+    ACCEPT = "accept"
+    """The edge took the command; nothing was begun."""
+    FETCH = "fetch"
+    """The edge fetched model file and weights."""
+    EXPORT = "export"
+    """The edge took rows out of its store."""
+    START = "start"
+    """The worker started and read its configuration."""
+    IMPORT = "import"
+    """The worker loaded the model file and made the model."""
+    STATISTICS = "statistics"
+    INITIALISE = "initialise"
+    TRAIN = "train"
+    EVALUATE = "evaluate"
+    CHECK = "check"
+    """The edge looked at what the worker had written."""
+    COLLECT = "collect"
+    """The coordinator waited for updates and weighed them."""
+    AVERAGE = "average"
+    """The aggregator opened and combined the updates."""
+
+
 class Failure(Payload):
     """Why something could not be done."""
 
     category: str
     """``data``, ``resource``, ``egress``, ``model`` or ``infra``."""
     code: str
+    """Listed with its number in ``docs/reference/errors.md``."""
     message: str
     edge: PrincipalId | None = None
+    phase: FailurePhase | None = None
+    """``None`` if nobody can tell."""
+    trace: tuple[str, ...] = ()
+    """Frames of the worker's code, outermost first, and the exception's type, redacted by the edge."""
 
 
 class ExperimentFailed(Event):

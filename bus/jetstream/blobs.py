@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from typing import Final
+
+from nats.aio.msg import Msg
 
 from bus.errors import Conflict, NotFound
 from bus.jetstream import api
 from bus.jetstream.connection import Connection
 from bus.jetstream.session import status
 from bus.wire.topology import StreamName
+
+_LAG_S: Final = (0.05, 0.1, 0.2, 0.4)
+"""When to ask again, in a cluster, for what is not there: a replica that answers may be a moment behind."""
 
 
 class JetStreamBlobs:
@@ -28,10 +35,30 @@ class JetStreamBlobs:
 
     async def get(self, subject: str) -> bytes:
         """What was stored under ``subject``, read directly."""
-        reply = await self._connection.request(f"$JS.API.DIRECT.GET.{StreamName.WEIGHTS}.{subject}")
+        reply = await self._read(subject)
+        for delay in _LAG_S:
+            if status(reply) != "404" or not (await self._connection.session()).clustered:
+                break
+            await asyncio.sleep(delay)
+            reply = await self._read(subject)
         if status(reply) == "404":
             raise NotFound(f"nothing is stored under {subject!r}", code="blob.missing")
         return bytes(reply.data)
+
+    async def _read(self, subject: str) -> Msg:
+        return await self._connection.request(f"$JS.API.DIRECT.GET.{StreamName.WEIGHTS}.{subject}")
+
+    async def subjects(self, filter_: str) -> frozenset[str]:
+        """What is stored under ``filter_``, asked for page by page."""
+        found: set[str] = set()
+        while True:
+            content = json.dumps({"subjects_filter": filter_, "offset": len(found)}).encode()
+            reply = await self._connection.request(f"$JS.API.STREAM.INFO.{StreamName.WEIGHTS}", content)
+            info = api.answer(reply, f"list {filter_!r}")
+            page = info["state"].get("subjects") or {}
+            found.update(page)
+            if not page or len(found) >= int(info.get("total", 0)):
+                return frozenset(found)
 
     async def delete(self, filter_: str) -> int:
         """Purge everything under ``filter_``."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from bus.jetstream.blobs import JetStreamBlobs
 from bus.jetstream.connection import Connection, Endpoint, connected
 from bus.jetstream.inbox import JetStreamInbox
-from bus.jetstream.log import JetStreamLog
+from bus.jetstream.log import Horizon, JetStreamLog
 from bus.wire import topology
 from bus.wire.topology import Consumer, StreamName
 
@@ -22,6 +23,7 @@ class JetStreamBroker:
     def __init__(self, control: Connection, bulk: Connection) -> None:
         self.control = control
         self._bulk = bulk
+        self._horizons: defaultdict[StreamName, Horizon] = defaultdict(Horizon)
 
     @classmethod
     @asynccontextmanager
@@ -44,11 +46,11 @@ class JetStreamBroker:
 
     def log(self, stream: StreamName) -> JetStreamLog:
         """A stream."""
-        return JetStreamLog(self.control, topology.stream(stream))
+        return JetStreamLog(self.control, topology.stream(stream), self._horizons[stream])
 
     def inbox(self, consumer: Consumer) -> JetStreamInbox:
         """A consumer that exists."""
-        return JetStreamInbox(self.control, consumer)
+        return JetStreamInbox(self.control, consumer, self._horizons[consumer.stream])
 
     def blobs(self) -> JetStreamBlobs:
         """The store of sealed chunks."""

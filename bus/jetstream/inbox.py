@@ -13,6 +13,7 @@ from nats.aio.msg import Msg
 from bus.errors import NotFound, Unavailable
 from bus.jetstream import codec
 from bus.jetstream.connection import Connection
+from bus.jetstream.log import Horizon
 from bus.jetstream.pull import Pull
 from bus.wire.message import Stored
 from bus.wire.topology import Consumer
@@ -54,9 +55,10 @@ class JetStreamDelivery:
 class JetStreamInbox:
     """See ``bus.ports.Inbox``."""
 
-    def __init__(self, connection: Connection, spec: Consumer) -> None:
+    def __init__(self, connection: Connection, spec: Consumer, horizon: Horizon) -> None:
         self._connection = connection
         self._spec = spec
+        self._horizon = horizon
 
     async def deliveries(self) -> AsyncIterator[JetStreamDelivery]:
         """Work as it comes, over as many sessions as it takes."""
@@ -71,4 +73,6 @@ class JetStreamInbox:
                 await asyncio.sleep(_RETRY_S)
 
     def _delivery(self, msg: Msg) -> JetStreamDelivery:
-        return JetStreamDelivery(self._connection, msg.reply, codec.from_delivery(msg), codec.attempt(msg))
+        stored = codec.from_delivery(msg)
+        self._horizon.note(stored.message.subject, stored.sequence)
+        return JetStreamDelivery(self._connection, msg.reply, stored, codec.attempt(msg))

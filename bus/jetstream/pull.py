@@ -20,14 +20,24 @@ from bus.jetstream.session import Session, status
 _EXPIRES_S: Final = 30.0
 _HEARTBEAT_S: Final = 5.0
 _SILENCE_S: Final = 2.5 * _HEARTBEAT_S
+_UNKNOWN_S: Final = 0.02
 _NS: Final = 1_000_000_000
 _GONE: Final = ("consumer deleted", "consumer not found", "stream deleted", "no responders")
 
 
 class Pull:
-    """Messages of one consumer within one session."""
+    """Messages of one consumer within one session.
 
-    def __init__(self, session: Session, stream: str, consumer: str, batch: int) -> None:
+    Args:
+        session: Within which.
+        stream: Of the consumer.
+        consumer: Its name.
+        batch: How many messages to ask for at once.
+        grace_s: How long the consumer may be unknown: in a cluster, the server of this session may hear of a consumer
+            that was just made later than the one that made it.
+    """
+
+    def __init__(self, session: Session, stream: str, consumer: str, batch: int, *, grace_s: float = 0.0) -> None:
         self._session = session
         self._next = f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}"
         self._consumer = consumer
@@ -36,6 +46,7 @@ class Pull:
         self._requests: OrderedDict[str, int] = OrderedDict()
         self._asked = 0
         self._inbox = ""
+        self._known_by = asyncio.get_running_loop().time() + grace_s
 
     async def messages(self) -> AsyncIterator[Msg]:
         """Messages as they come, without end.
@@ -54,7 +65,8 @@ class Pull:
                 if msg is None:
                     self._requests.clear()
                 elif (code := status(msg)) is not None:
-                    self._note(msg, code)
+                    if not self._note(msg, code):
+                        await asyncio.sleep(_UNKNOWN_S)
                 else:
                     self._served()
                     yield msg
@@ -100,10 +112,14 @@ class Pull:
             else:
                 self._requests[name] = left - 1
 
-    def _note(self, msg: Msg, code: str) -> None:
+    def _note(self, msg: Msg, code: str) -> bool:
+        """Take notice of a status message; ``False`` if it says that the consumer is not known yet."""
         if code == "100":
-            return
+            return True
+        self._requests.pop(msg.subject.rsplit(".", 1)[-1], None)
+        if code == "503" and asyncio.get_running_loop().time() < self._known_by:
+            return False
         description = str((msg.headers or {}).get("Description", "")).lower()
         if code == "503" or any(sign in description for sign in _GONE):
             raise NotFound(f"consumer {self._consumer!r} does not exist", code="consumer.missing")
-        self._requests.pop(msg.subject.rsplit(".", 1)[-1], None)
+        return True

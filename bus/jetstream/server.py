@@ -15,13 +15,30 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from bus.errors import Configuration
+from bus.errors import Configuration, Unavailable
 from bus.identity.permissions import Permissions
 from bus.processes import die_with_parent
 from bus.wire.topology import MIB
 
 _READY_S: Final = 20.0
 _STOP_S: Final = 10.0
+LEAST_FREE_BYTES: Final = 8 * MIB
+"""A server is not started with less than this free: one that cannot write may take what it cannot read for gone."""
+
+
+@dataclass(frozen=True)
+class Member:
+    """A server's place in a cluster.
+
+    Attributes:
+        name: Of the server; unique in the cluster.
+        port: For the other servers, on the loopback interface.
+        routes: Where the other servers listen, e.g. ``nats://127.0.0.1:6222``.
+    """
+
+    name: str
+    port: int
+    routes: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -33,12 +50,16 @@ class ServerSettings:
         port: On the loopback interface.
         users: nkey (``U...``) -> permissions; empty lets everybody do everything (tests).
         disk_bytes: What all streams together may fill.
+        member: Its place in a cluster; ``None`` for a server that stands alone.
+        watcher: nkey of the user that may ask it how it is; see ``health``. Needs ``users``.
     """
 
     directory: Path
     port: int
     users: Mapping[str, Permissions]
     disk_bytes: int = 8 * 1024 * MIB
+    member: Member | None = None
+    watcher: str | None = None
 
     @property
     def url(self) -> str:
@@ -63,19 +84,30 @@ class EmbeddedServer:
         assert self._process is not None
         return self._process.pid
 
+    @property
+    def free_bytes(self) -> int:
+        """What is left on the disk of its store."""
+        return shutil.disk_usage(self.settings.directory).free
+
     async def start(self) -> None:
         """Start the server and wait until it takes connections.
 
         Raises:
             Configuration: The binary is missing, the port is taken, or the server does not come up.
+            Unavailable: The disk is full.
         """
         binary = find_binary()
         check_port_free(self.settings.port)
         directory = self.settings.directory
         directory.mkdir(parents=True, exist_ok=True)
+        if self.free_bytes < LEAST_FREE_BYTES:
+            raise Unavailable(
+                f"no space left on the disk of {directory}: {self.free_bytes} bytes are free, the NATS server needs "
+                f"at least {LEAST_FREE_BYTES} to start; delete something there or enlarge it",
+                code="server.disk",
+            )
         config = directory / "server.conf"
-        config.touch(mode=0o600)
-        config.write_text(configuration(self.settings))
+        write_whole(config, configuration(self.settings))
         with (directory / "server.log").open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 binary, "-c", str(config), stdout=log, stderr=log, preexec_fn=die_with_parent, start_new_session=True
@@ -115,6 +147,14 @@ class EmbeddedServer:
         lines = [line for line in log.read_text(errors="replace").splitlines() if "[FTL]" in line or "[ERR]" in line]
         reason = lines[-1].split("] ", 2)[-1] if lines else "it gave no reason"
         return Configuration(f"the NATS server did not start: {reason}; its log is {log}", code="server.start")
+
+
+def write_whole(path: Path, content: str) -> None:
+    """Replace a file that only its owner may read; a full disk leaves the old one."""
+    temporary = path.with_suffix(".new")
+    temporary.touch(mode=0o600)
+    temporary.write_text(content)
+    temporary.replace(path)
 
 
 def find_binary() -> str:
@@ -176,6 +216,11 @@ def configuration(settings: ServerSettings) -> str:
         # The newer acknowledgement subjects are not what the client library expects.
         "feature_flags": {"js_ack_fc_v2": False},
     }
+    if (member := settings.member) is not None:
+        content["server_name"] = member.name
+        content["cluster"] = {"name": "muster", "listen": f"127.0.0.1:{member.port}", "routes": list(member.routes)}
+    if settings.watcher is not None:
+        content |= {"accounts": {"WATCH": {"users": [{"nkey": settings.watcher}]}}, "system_account": "WATCH"}
     if settings.users:
         content["authorization"] = {"users": [_user(nkey, rules) for nkey, rules in settings.users.items()]}
     return json.dumps(content, indent=2) + "\n"

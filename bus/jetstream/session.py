@@ -80,6 +80,11 @@ class Session:
             raise Unavailable(f"cannot talk to the server at {url}: {error}", code="broker.away") from error
         return session
 
+    @property
+    def clustered(self) -> bool:
+        """Whether the server is one of a cluster: what it reads may come from a replica that is behind."""
+        return bool(self._client._server_info.get("cluster"))  # noqa: SLF001 - the library has no other way
+
     async def request(
         self, subject: str, data: bytes | memoryview, *, headers: Mapping[str, str] | None = None, timeout_s: float
     ) -> Msg:
@@ -104,7 +109,10 @@ class Session:
         finally:
             self._waiting.pop(token, None)
         if status(reply) == "503":
-            raise Unavailable(f"nobody answers on {subject!r}", code="broker.no_responder")
+            raise Unavailable(
+                f"nobody answers on {subject!r}: its stream is missing, or too few servers of its cluster are up",
+                code="broker.no_responder",
+            )
         return reply
 
     async def publish(

@@ -30,6 +30,10 @@ class MemoryBlobs:
             raise NotFound(f"nothing is stored under {subject!r}", code="blob.missing")
         return stored.message.data
 
+    async def subjects(self, filter_: str) -> frozenset[str]:
+        """What is stored under ``filter_``."""
+        return self._stream.subjects(filter_)
+
     async def delete(self, filter_: str) -> int:
         """Forget everything under ``filter_``."""
         return self._stream.delete(filter_)

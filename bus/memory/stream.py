@@ -73,6 +73,10 @@ class MemoryStream:
         async with self._grown:
             await self._grown.wait_for(lambda: len(self.messages) > sequence)
 
+    def subjects(self, filter_: str) -> frozenset[str]:
+        """The subjects of the messages under ``filter_``."""
+        return frozenset(subject for subject in self._by_subject if subjects.matches(filter_, subject))
+
     def delete(self, filter_: str) -> int:
         """Forget the messages under ``filter_``; returns how many."""
         doomed = [s for s in self.messages if s is not None and subjects.matches(filter_, s.message.subject)]

@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Any, ClassVar, Final, Protocol
 
 from bus.errors import Conflict
+from bus.events import Event
 from bus.ports import Guard
 from bus.runtime.aio import until
 from bus.runtime.listening import learn_principals, verified
@@ -65,6 +66,7 @@ class World(Protocol):
 
 
 Afterwards = Callable[[str, Record | None], Awaitable[None]]
+Before = Callable[[Record], Awaitable[None]]
 
 
 class Decider:
@@ -74,12 +76,20 @@ class Decider:
         context: Of the service.
         world: Empty.
         afterwards: Called after each look at an id, with the record that caused it: for commands and timers.
+        before: Called with each record before it is folded: for what the world has to be told first.
     """
 
-    def __init__(self, context: Context[Any], world: World, afterwards: Afterwards | None = None) -> None:
+    def __init__(
+        self,
+        context: Context[Any],
+        world: World,
+        afterwards: Afterwards | None = None,
+        before: Before | None = None,
+    ) -> None:
         self._context = context
         self._world = world
         self._afterwards = afterwards
+        self._before = before
         self._actor = context.voice.identity.principal
         self._said: dict[str, int] = {}
         self._deciding = asyncio.Lock()
@@ -94,7 +104,7 @@ class Decider:
         async for record in verified(
             context.broker, context.directory, EVERYTHING, reject=context.voice.bury, after=self._world.position
         ):
-            self._world.fold(record)
+            await self._fold(record)
             last = record
         self._keep(last)
         _log.info("caught up", extra={"position": self._world.position, "snapshot": self._snapshot_at})
@@ -139,8 +149,18 @@ class Decider:
             follow=True,
         )
         async for record in until(context.stop, records):
-            await self.advance(self._world.fold(record), cause=record)
+            await self.advance(await self._fold(record), cause=record)
             self._keep(record)
+
+    async def _fold(self, record: Record) -> Iterable[str]:
+        if self._before is not None:
+            await self._before(record)
+        touched = self._world.fold(record)
+        if record.actor == self._actor and isinstance(record.body, Event):
+            entity_id = record.body.entity_id
+            if self._said.get(entity_id, 0) <= record.sequence:  # what was said is part of the world now
+                self._said.pop(entity_id, None)
+        return touched
 
     async def advance(self, ids: Iterable[str], cause: Record | None) -> None:
         """Say what is to be said about ``ids`` now."""

@@ -21,7 +21,7 @@ class ServiceSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="MUSTER_", env_nested_delimiter="__", extra="forbid", frozen=True)
 
     server_url: str
-    """Where the NATS server is, e.g. ``nats://127.0.0.1:4222``."""
+    """Where the NATS server is, e.g. ``nats://127.0.0.1:4222``; all servers of a cluster, separated by commas."""
     identity: Path
     """Directory with this principal's keys."""
     anchor: Path

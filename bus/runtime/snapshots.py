@@ -59,17 +59,21 @@ class SnapshotFile:
         self._form = form
 
     def save(self, snapshot: Snapshot) -> None:
-        """Replace the snapshot, whole or not at all."""
+        """Replace the snapshot, whole or not at all; where there is no room for it, do without."""
         digest = hashlib.sha256(snapshot.content).hexdigest()
         head = _Head(
             format=FORMAT, form=self._form, position=snapshot.position, message=snapshot.message, digest=digest
         )
         temporary = self._path.with_name(f".{self._path.name}.{os.getpid()}")
-        with temporary.open("wb") as file:
-            file.write(head.model_dump_json().encode() + b"\n" + snapshot.content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(self._path)
+        try:
+            with temporary.open("wb") as file:
+                file.write(head.model_dump_json().encode() + b"\n" + snapshot.content)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(self._path)
+        except OSError as error:
+            _log.warning("no snapshot is kept, the next start takes longer: %s; free space there", error)
+            temporary.unlink(missing_ok=True)
 
     def load(self) -> Snapshot | None:
         """The snapshot; ``None`` if there is none that can be believed."""

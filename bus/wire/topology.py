@@ -91,7 +91,7 @@ class Consumer:
     name: str
     stream: StreamName
     filter: str
-    ack_wait_s: float = 30.0
+    ack_wait_s: float = 10.0
     max_ack_pending: int = 16
 
 

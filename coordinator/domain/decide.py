@@ -16,16 +16,19 @@ from bus.events.cycles import (
     CycleKind,
     CycleOpened,
     LeftOut,
+    Source,
 )
 from bus.events.experiments import (
     ExperimentAborted,
     ExperimentCompleted,
     ExperimentFailed,
     ExperimentPaused,
+    ExperimentRequeued,
     ExperimentResumed,
     ExperimentStarted,
     ExperimentStopped,
     Failure,
+    FailurePhase,
 )
 from coordinator.domain.queue import Place
 from coordinator.domain.schedule import schedule
@@ -35,6 +38,12 @@ MAX_ATTEMPTS: Final = 3
 """How often a cycle is run before the experiment fails for want of a quorum."""
 
 AGGREGATOR: Final = PrincipalId("aggregator")
+_NO_CLOSING: Final = Failure(
+    category="infra",
+    code="fork.closing",
+    message="the log does not hold how the cycle to be averaged anew was closed",
+    phase=FailurePhase.SUBMIT,
+)
 
 
 def decide(experiment: Experiment, fleet: Fleet, now: datetime, place: Place | None = None) -> Event | None:
@@ -60,7 +69,7 @@ def decide(experiment: Experiment, fleet: Fleet, now: datetime, place: Place | N
 def waits_for_place(experiment: Experiment, fleet: Fleet) -> tuple[PrincipalId, ...] | None:
     """The edges that a queued experiment would use, if nothing but room is in its way."""
     willing = experiment.wish in {None, Wish.RESUME}
-    queued = experiment.phase is Phase.QUEUED and not experiment.started and willing
+    queued = experiment.phase is Phase.QUEUED and willing
     return _able(experiment, fleet) if queued and blocked(experiment, fleet) is None else None
 
 
@@ -88,7 +97,7 @@ def _at_rest(experiment: Experiment) -> Event | None:
 
 def _in_cycle(experiment: Experiment, cycle: OpenCycle, now: datetime) -> Event | None:
     if cycle.closed is not None:
-        return _after_closing(experiment, cycle, cycle.closed)
+        return _after_closing(experiment, cycle, cycle.closed, now)
     possible = len(cycle.usable) + len(cycle.awaited)
     if possible < cycle.quorum:
         return _abandon(experiment, cycle)
@@ -103,10 +112,10 @@ def _in_cycle(experiment: Experiment, cycle: OpenCycle, now: datetime) -> Event 
     return None
 
 
-def _after_closing(experiment: Experiment, cycle: OpenCycle, closed: CycleClosed) -> Event | None:
+def _after_closing(experiment: Experiment, cycle: OpenCycle, closed: CycleClosed, now: datetime) -> Event | None:
     """Nothing while the aggregator works; another closing, or none, if it had to reject an update."""
     if not any(c.edge in cycle.rejected for c in closed.included):
-        return None
+        return _unanswered(experiment, cycle) if now >= cycle.deadline else None
     if len(cycle.usable) >= cycle.quorum:
         return _close(experiment, cycle, revision=closed.revision + 1)
     return _abandon(experiment, cycle)
@@ -123,6 +132,7 @@ def _close(experiment: Experiment, cycle: OpenCycle, revision: int) -> CycleClos
         strategy=experiment.spec.strategy,
         model=cycle.model,
         recipients=_recipients(experiment, cycle.cycle),
+        source=cycle.source,
     )
 
 
@@ -145,7 +155,11 @@ def _why(cycle: OpenCycle, edge: PrincipalId) -> Failure:
     if isinstance(answer, Failed):
         return answer.failure
     return Failure(
-        category="infra", code="cycle.no_answer", message=f"{edge} did not answer before the deadline", edge=edge
+        category="infra",
+        code="cycle.no_answer",
+        message=f"{edge} did not answer before the deadline",
+        edge=edge,
+        phase=FailurePhase.COLLECT,
     )
 
 
@@ -154,6 +168,11 @@ def _abandon(experiment: Experiment, cycle: OpenCycle) -> CycleAbandoned:
     why = "".join(f"; {each.edge}: {each.failure.message}" for each in left_out)
     reason = f"{len(cycle.usable)} of {len(cycle.cohort)} updates are usable; the quorum is {cycle.quorum}{why}"
     return CycleAbandoned(experiment=experiment.id, cycle=cycle.cycle, reason=reason, left_out=left_out)
+
+
+def _unanswered(experiment: Experiment, cycle: OpenCycle) -> CycleAbandoned:
+    reason = f"the aggregator gave no outcome within {experiment.spec.deadline_s:g} s of the closing"
+    return CycleAbandoned(experiment=experiment.id, cycle=cycle.cycle, reason=reason)
 
 
 def _between_cycles(experiment: Experiment, fleet: Fleet, now: datetime, place: Place | None) -> Event | None:
@@ -167,14 +186,24 @@ def _between_cycles(experiment: Experiment, fleet: Fleet, now: datetime, place: 
         return _stop(experiment)
     if experiment.wish is Wish.PAUSE:
         return ExperimentPaused(experiment=experiment.id, turn=experiment.turn + 1, reason=experiment.wish_reason)
-    if blocked(experiment, fleet) is not None:
+    if experiment.anew and experiment.inherited is None:
+        return ExperimentFailed(experiment=experiment.id, failure=_NO_CLOSING)
+    reason = blocked(experiment, fleet)
+    if reason is not None:
+        return _requeue(experiment, reason, now)
+    if place is not None and place.full:
         return None
     able = _able(experiment, fleet)
     if not experiment.started:
-        if place is not None and place.full:
-            return None
         return ExperimentStarted(experiment=experiment.id, edges=able)
     return _open(experiment, steps[experiment.step], able, now)
+
+
+def _requeue(experiment: Experiment, reason: str, now: datetime) -> Event | None:
+    """What waits too long does not keep its places from others. In the queue there is nothing to give back."""
+    if experiment.deadline is None or now < experiment.deadline:
+        return None
+    return ExperimentRequeued(experiment=experiment.id, turn=experiment.turn + 1, reason=reason)
 
 
 def _open(experiment: Experiment, step: Cycle, able: tuple[PrincipalId, ...], now: datetime) -> CycleOpened:
@@ -183,6 +212,12 @@ def _open(experiment: Experiment, step: Cycle, able: tuple[PrincipalId, ...], no
     if step.kind is CycleKind.INITIALISE:
         # One edge builds the first model; another one when it is tried again.
         cohort, quorum = (able[experiment.attempts % len(able)],), 1
+    source = None
+    if experiment.anew:
+        assert experiment.inherited is not None
+        source = _source(experiment.inherited)
+        cohort = tuple(each.edge for each in experiment.inherited.included)
+        quorum = len(cohort)
     return CycleOpened(
         experiment=experiment.id,
         cycle=cycle,
@@ -190,7 +225,13 @@ def _open(experiment: Experiment, step: Cycle, able: tuple[PrincipalId, ...], no
         quorum=quorum,
         model=experiment.model,
         deadline=now + timedelta(seconds=experiment.spec.deadline_s),
+        source=source,
     )
+
+
+def _source(closing: CycleClosed) -> Source:
+    """Where its updates are: what is averaged anew may have been so before."""
+    return closing.source or Source(experiment=closing.experiment, cycle=closing.cycle)
 
 
 def _able(experiment: Experiment, fleet: Fleet) -> tuple[PrincipalId, ...]:

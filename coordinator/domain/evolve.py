@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any, Final, TypeVar
 
 from bus.events import Body
+from bus.events.base import PrincipalId
 from bus.events.cycles import (
     CycleAbandoned,
     CycleClosed,
@@ -29,11 +31,13 @@ from bus.events.experiments import (
     ExperimentFailed,
     ExperimentPaused,
     ExperimentRefused,
+    ExperimentRequeued,
     ExperimentResumed,
     ExperimentStarted,
     ExperimentStopped,
     ExperimentSubmitted,
     Failure,
+    FailurePhase,
     Origin,
     PauseRequested,
     Request,
@@ -44,7 +48,7 @@ from bus.events.governance import ExperimentHeld, ExperimentReleased
 from bus.events.principals import EdgeAppeared, EdgeLapsed
 from bus.wire.record import Record
 from coordinator.domain.schedule import PREPARING
-from coordinator.domain.state import Experiment, Failed, Fleet, OpenCycle, Phase, Presence, Sealed, Wish
+from coordinator.domain.state import Answer, Experiment, Failed, Fleet, OpenCycle, Phase, Presence, Sealed, Wish
 
 MAX_TRIALS: Final = 3
 """How often one edge may try its part of one cycle."""
@@ -60,30 +64,87 @@ def evolve(experiment: Experiment | None, record: Record, fleet: Fleet) -> Exper
         return experiment
     handler = _HANDLERS.get(type(record.body))
     changed = handler(experiment, record, fleet) if handler else experiment
+    if _between(changed) != _between(experiment):
+        changed = replace(changed, since=record.stored_at if _between(changed) else None)
     return replace(changed, strand=record.sequence) if record.actor == ACTOR else changed
+
+
+def _between(experiment: Experiment) -> bool:
+    """Whether it has its places, and no cycle."""
+    return experiment.phase is Phase.RUNNING and experiment.cycle is None
 
 
 def _submitted(record: Record, body: ExperimentSubmitted) -> Experiment:
     return Experiment(id=body.experiment, owner=record.owner, vendor=record.actor, spec=body)
 
 
-def forked(experiment: Experiment, origin: Origin, parent: Experiment | None) -> Experiment:
-    """An experiment that was just submitted as a fork: it begins with its parent's model, if that is what it says."""
+def forked(
+    experiment: Experiment, origin: Origin, parent: Experiment | None, closing: CycleClosed | None
+) -> Experiment:
+    """An experiment that was just submitted as a fork: it begins with its parent's model, if that is what it says.
+
+    Args:
+        experiment: The fork.
+        origin: Where it says that it begins.
+        parent: The experiment named there, if there is such a one.
+        closing: How the cycle named there was closed, if that is known.
+    """
     spec = experiment.spec
     problem = None
     if parent is None or parent.owner != experiment.owner:
         problem = f"there is no experiment {origin.experiment} of this owner"
     elif parent.models.get(origin.cycle) != origin.model:
         problem = f"experiment {origin.experiment} has no such model of cycle {origin.cycle}"
+    elif origin.anew and (origin.cycle < 1 or _took_over(parent, origin.cycle)):
+        problem = f"experiment {origin.experiment} did not train cycle {origin.cycle}: it has no updates to average"
     elif (parent.spec.data, parent.spec.framework) != (spec.data, spec.framework):
         problem = "a fork keeps its parent's dataset, columns and framework"
     elif spec.cycles < origin.cycle:
         problem = f"the fork ends at cycle {spec.cycles}, before cycle {origin.cycle} from which it goes on"
     if problem is not None:
-        failure = Failure(category="model", code="fork.origin", message=problem)
+        failure = Failure(category="model", code="fork.origin", message=problem, phase=FailurePhase.SUBMIT)
         return replace(experiment, attempts=MAX_TRIALS, abandoned=failure)
+    if origin.anew:
+        assert parent is not None
+        before = closing.model if closing is not None else parent.models.get(origin.cycle - 1)
+        return replace(experiment, step=PREPARING + origin.cycle - 1, model=before, inherited=closing)
     models = {origin.cycle: origin.model}
     return replace(experiment, step=PREPARING + origin.cycle, model=origin.model, models=models)
+
+
+def _took_over(parent: Experiment, cycle: int) -> bool:
+    origin = parent.spec.origin
+    return origin is not None and not origin.anew and origin.cycle == cycle
+
+
+@dataclass(frozen=True)
+class Recalled:
+    """An experiment as its own events alone tell it: whose it is, what it was about, which models it made and how.
+
+    Attributes:
+        experiment: What is said of answers in it is not to be relied on: that takes the fleet of the time.
+        closings: Number of a training cycle -> how it was closed.
+    """
+
+    experiment: Experiment
+    closings: Mapping[int, CycleClosed]
+
+
+def recall(records: Iterable[Record]) -> Recalled | None:
+    """An experiment from all its events; ``None`` if there are none."""
+    experiment: Experiment | None = None
+    closings: dict[int, CycleClosed] = {}
+    for record in records:
+        cycle = experiment.cycle if experiment is not None else None
+        experiment = evolve(experiment, record, Fleet())
+        made = isinstance(record.body, ModelAveraged) and experiment is not None and experiment.cycle is None
+        if made and cycle is not None and cycle.closed is not None and cycle.cycle.kind is CycleKind.TRAIN:
+            closings[cycle.cycle.number] = cycle.closed
+        if isinstance(record.body, ExperimentStarted) and experiment is not None:
+            origin = experiment.spec.origin
+            if origin is not None and not origin.anew:  # it was found true, else it would not have started
+                experiment = replace(experiment, models={origin.cycle: origin.model})
+    return None if experiment is None else Recalled(experiment, closings)
 
 
 def evolve_fleet(fleet: Fleet, record: Record) -> Fleet:
@@ -169,9 +230,13 @@ def _stopped(experiment: Experiment, record: Record, _fleet: Fleet) -> Experimen
 
 @_on(ExperimentResumed)
 def _resumed(experiment: Experiment, record: Record, _fleet: Fleet) -> Experiment:
-    phase = Phase.RUNNING if experiment.started else Phase.QUEUED
     turn = _body(record, ExperimentResumed).turn
-    return replace(_fulfilled(experiment, Wish.RESUME), phase=phase, turn=turn, ended_at=None)
+    return replace(_fulfilled(experiment, Wish.RESUME), phase=Phase.QUEUED, turn=turn, ended_at=None)
+
+
+@_on(ExperimentRequeued)
+def _requeued(experiment: Experiment, record: Record, _fleet: Fleet) -> Experiment:
+    return replace(experiment, phase=Phase.QUEUED, turn=_body(record, ExperimentRequeued).turn)
 
 
 _ENDS: Final[dict[type[Body], Phase]] = {
@@ -191,7 +256,12 @@ def _ended(experiment: Experiment, record: Record, _fleet: Fleet) -> Experiment:
 @_on(CycleOpened)
 def _opened(experiment: Experiment, record: Record, _fleet: Fleet) -> Experiment:
     body = _body(record, CycleOpened)
-    cycle = OpenCycle(body.cycle, record.id, body.cohort, body.quorum, body.deadline, body.model)
+    answers: dict[PrincipalId, Answer] = {}
+    if body.source is not None and experiment.inherited is not None:
+        answers = {each.edge: Sealed(each.update, each.weight) for each in experiment.inherited.included}
+    cycle = OpenCycle(
+        body.cycle, record.id, body.cohort, body.quorum, body.deadline, body.model, answers, source=body.source
+    )
     return replace(experiment, phase=Phase.RUNNING, cycle=cycle)
 
 
@@ -223,6 +293,7 @@ def _impossible_count(examples: int, rows: int, record: Record) -> Failure:
         code="update.examples",
         message=f"{record.actor} declares {examples} examples; its registered dataset has {rows} rows",
         edge=record.actor,
+        phase=FailurePhase.COLLECT,
     )
 
 
@@ -258,7 +329,8 @@ def _closed(experiment: Experiment, record: Record, _fleet: Fleet) -> Experiment
     cycle = _current(experiment, body)
     if cycle is None:
         return experiment
-    return replace(experiment, phase=Phase.AVERAGING, cycle=replace(cycle, closed=body))
+    deadline = record.envelope.time + timedelta(seconds=experiment.spec.deadline_s)
+    return replace(experiment, phase=Phase.AVERAGING, cycle=replace(cycle, closed=body, deadline=deadline))
 
 
 @_on(CycleAbandoned)
@@ -267,8 +339,10 @@ def _abandoned(experiment: Experiment, record: Record, _fleet: Fleet) -> Experim
     cycle = _current(experiment, body)
     if cycle is None:
         return experiment
-    reason = Failure(category="infra", code="cycle.quorum", message=body.reason)
+    reason = Failure(category="infra", code="cycle.quorum", message=body.reason, phase=FailurePhase.COLLECT)
     lasting = [a.failure for a in cycle.answers.values() if isinstance(a, Failed) and a.lasting]
+    if cycle.source is not None:
+        lasting += cycle.rejected.values()  # nobody trains them again
     hopeless = len(cycle.cohort) - len(lasting) - len(cycle.rejected) < cycle.quorum and bool(lasting)
     attempts = MAX_TRIALS if hopeless else experiment.attempts + 1
     return replace(

@@ -17,16 +17,20 @@ def orders(experiment: Experiment, now: datetime) -> tuple[Command, ...]:
     """The commands that should have been given by now."""
     if experiment.cycle is None:
         return ()
-    if experiment.phase in {Phase.ABORTED, Phase.FAILED}:
-        return _cancel(experiment, experiment.cycle, now)
+    if to_cancel(experiment, now):
+        return _cancel(experiment, experiment.cycle)
     if experiment.phase is Phase.RUNNING and experiment.cycle.closed is None:
         return tuple(_run(experiment, experiment.cycle, edge) for edge in experiment.cycle.awaited)
     return ()
 
 
-def _cancel(experiment: Experiment, cycle: OpenCycle, now: datetime) -> tuple[Command, ...]:
-    if experiment.ended_at is None or now - experiment.ended_at > _CANCEL_FOR:
-        return ()
+def to_cancel(experiment: Experiment, now: datetime) -> bool:
+    """Whether edges may still be at work for an experiment that is over."""
+    ended = experiment.ended_at if experiment.phase in {Phase.ABORTED, Phase.FAILED} else None
+    return experiment.cycle is not None and ended is not None and now - ended <= _CANCEL_FOR
+
+
+def _cancel(experiment: Experiment, cycle: OpenCycle) -> tuple[Command, ...]:
     return tuple(
         CancelExperiment(edge=edge, experiment=experiment.id, turn=experiment.turn + 1) for edge in cycle.cohort
     )

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from bus.events.base import DatasetId, ExperimentId, MessageId, OwnerId, PrincipalId
-from bus.events.cycles import Cycle, CycleClosed
+from bus.events.cycles import Cycle, CycleClosed, Source
 from bus.events.datasets import DatasetRegistered
 from bus.events.experiments import ExperimentSubmitted, Failure
 from bus.events.weights import FederatedScore, SealedObject
@@ -81,12 +81,13 @@ class OpenCycle:
         opened: Id of the event that opened it.
         cohort: Edges that take part.
         quorum: Least number of usable updates.
-        deadline: When it expires.
+        deadline: When the wait for the edges is over; once it is closed, that for the aggregator.
         model: What the workers start from.
         answers: What the edges said so far.
         expired: Whether the deadline was noted in the log.
         closed: The last closing; ``None`` while answers are awaited.
         rejected: Edges whose updates the aggregator could not use, with the reason.
+        source: Where the updates come from, if they are averaged anew.
     """
 
     cycle: Cycle
@@ -99,6 +100,7 @@ class OpenCycle:
     expired: bool = False
     closed: CycleClosed | None = None
     rejected: Mapping[PrincipalId, Failure] = field(default_factory=dict)
+    source: Source | None = None
 
     @property
     def usable(self) -> dict[PrincipalId, Sealed]:
@@ -136,12 +138,14 @@ class Experiment:
         abandoned: Why the last attempt was abandoned; ``None`` once a cycle succeeded.
         model: The newest outcome: summed statistics, then the global model.
         models: Number of a training cycle -> its global model; 0 -> the first one.
+        inherited: For a fork that averages a cycle anew: how that cycle was closed.
         scores: Of the newest outcome.
         wish: What was asked for last and is not done yet; to resume what runs is done already.
         wish_reason: Why.
         held: Reasons of the policy engine; no cycle opens while there are any.
         turn: Counts the coordinator's pauses, resumptions and stops.
         strand: Sequence of the coordinator's last words about it: the guard of the next.
+        since: When it came to be between two cycles.
         ended_at: When it reached its last phase.
     """
 
@@ -157,18 +161,35 @@ class Experiment:
     abandoned: Failure | None = None
     model: SealedObject | None = None
     models: Mapping[int, SealedObject] = field(default_factory=dict)
+    inherited: CycleClosed | None = None
     scores: tuple[FederatedScore, ...] = ()
     wish: Wish | None = None
     wish_reason: str = ""
     held: tuple[str, ...] = ()
     turn: int = 0
     strand: int = 0
+    since: datetime | None = None
     ended_at: datetime | None = None
+
+    @property
+    def deadline(self) -> datetime | None:
+        """When waiting ends: for edges, for the aggregator, for a cycle to open; ``None`` in the queue and at rest."""
+        if self.phase.final:
+            return None
+        if self.cycle is not None:
+            return None if self.cycle.expired and self.cycle.closed is None else self.cycle.deadline
+        return self.since + timedelta(seconds=self.spec.deadline_s) if self.since is not None else None
 
     @property
     def quorum(self) -> int:
         """Least number of edges that a cycle needs."""
         return self.spec.quorum or len(self.spec.recipients)
+
+    @property
+    def anew(self) -> bool:
+        """Whether its next cycle is one whose updates are there already."""
+        origin = self.spec.origin
+        return origin is not None and origin.anew and self.step == PREPARING + origin.cycle - 1
 
     @property
     def global_model(self) -> SealedObject | None:

@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict
 from bus.events import Event
 from bus.events.base import Digest, OwnerId, PrincipalId
 from bus.events.cycles import CycleKind, RunCycle, UpdateFailed, UpdateSealed
-from bus.events.experiments import Failure
+from bus.events.experiments import Failure, FailurePhase
 from bus.events.weights import Resources, Score, SealedObject
 from bus.wire.record import Record
 from training.errors import Category, TrainingError
@@ -120,7 +120,14 @@ def superseded(job: Job, newer: RunCycle) -> bool:
 
 def failed(error: TrainingError, resources: Resources, environment: Digest, edge: PrincipalId) -> Outcome:
     """The outcome of work that failed. What is the machine's fault may go better next time."""
-    failure = Failure(category=error.category.value, code=error.code, message=error.message, edge=edge)
+    failure = Failure(
+        category=error.category.value,
+        code=error.code,
+        message=error.message,
+        edge=edge,
+        phase=None if error.phase is None else FailurePhase(error.phase.value),
+        trace=error.trace,
+    )
     retryable = error.category is Category.INFRA or error.code == "resource.killed"
     return Outcome(resources=resources, environment=environment, failure=failure, retryable=retryable)
 

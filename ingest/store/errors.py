@@ -37,7 +37,9 @@ def translated() -> Iterator[None]:
     except (SQLAlchemyError, sqlite3.Error) as error:
         raise Unavailable(f"the store failed: {type(error).__name__}", code="store.failed") from error
     except OSError as error:
-        raise Unavailable(f"the store cannot be reached: {error.strerror or type(error).__name__}") from error
+        raise Unavailable(
+            f"the store cannot be reached: {error.strerror or type(error).__name__}", code="store.away"
+        ) from error
 
 
 _Meaning = tuple[type[MusterError], str, str]

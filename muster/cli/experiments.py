@@ -12,6 +12,7 @@ from bus.errors import NotFound
 from bus.events.experiments import AbortRequested, PauseRequested, Request, ResumeRequested, StopRequested
 from bus.weights import transfer
 from coordinator.domain.state import Experiment, Phase
+from muster import failures
 from muster.cli.frame import As, Federation, Frame, Json, table
 from muster.explain import explained
 from muster.story import told
@@ -25,13 +26,19 @@ _ANSWER_S = 10.0
 
 
 @app.command(name="list")
-def list_(federation: Federation = None, as_: As = None, json: Json = False) -> None:
+def list_(
+    last: Annotated[int, typer.Option(min=1, help="Show so many, the newest.")] = 50,
+    federation: Federation = None,
+    as_: As = None,
+    json: Json = False,
+) -> None:
     """List experiments and what each is waiting for."""
     frame = Frame(as_json=json, federation=federation, principal=as_)
 
     async def work() -> None:
         async with frame.connect() as client:
-            world = await client.world()
+            ids = await client.submissions()
+            world = await client.world() if len(ids) <= last else await client.world_of(*ids[-last:])
             known = list(world.experiments.values())
             queued = {e.id: await client.queued(e) for e in known if e.phase is Phase.QUEUED}
         facts = [summary(experiment, world, queued.get(experiment.id)) for experiment in known]
@@ -39,6 +46,9 @@ def list_(federation: Federation = None, as_: As = None, json: Json = False) -> 
         for fact in facts:
             cycles = f"{fact['cycles_done']}/{fact['cycles']}"
             shown.add_row(fact["id"], fact["name"], fact["state"], cycles, fact["dataset"], fact["waiting_for"] or "")
+        older = len(ids) - len(known)
+        if older > 0:
+            frame.out.say(f"{older} older ones are not shown: muster list --last {len(ids)}")
         frame.out.result({"experiments": facts}, shown if facts else "no experiments yet: start one with 'muster run'")
 
     frame.run(work)
@@ -59,7 +69,7 @@ def log(
         events = []
         async with frame.connect() as client:
             found = await client.experiment(experiment)
-            world = await client.world()
+            world = await client.world_of(found.id)
             end = world.position
             async for record in client.history(found, follow=follow and not found.phase.final):
                 line = told(record)
@@ -88,12 +98,19 @@ def explain(
     async def work() -> None:
         async with frame.connect() as client:
             found = await client.experiment(experiment)
-            story = explained([record async for record in client.history(found)])
+            history = [record async for record in client.history(found)]
+            story = explained(history)
             queued = await client.queued(found)
-            reason = waiting_for(found, await client.world(), queued)
+            reason = waiting_for(found, await client.world_of(found.id), queued)
         if reason is not None and not found.phase.final:
             story.append(f"Now it waits for: {reason}.")
-        frame.out.result({"experiment": found.id, "state": found.phase, "story": story}, *map(escape, story))
+        told_of = [
+            {"sequence": record.sequence, **failures.facts(failure)}
+            for record in history
+            for failure in failures.within(record.body)
+        ]
+        content = {"experiment": found.id, "state": found.phase, "story": story, "failures": told_of}
+        frame.out.result(content, *map(escape, story))
 
     frame.run(work)
 
@@ -103,7 +120,7 @@ def _request(kind: type[Request], identity: str, reason: str, frame: Frame, want
         async with frame.connect() as client:
             before = await client.request(kind, identity, reason)
             after = await client.wait_for_phase(before, wanted, _ANSWER_S)
-            frame.out.result(summary(after, await client.world()), _answer(kind, after, wanted))
+            frame.out.result(summary(after, await client.world_of(after.id)), _answer(kind, after, wanted))
 
     frame.run(work)
 

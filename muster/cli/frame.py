@@ -17,6 +17,7 @@ from rich.table import Table
 
 from bus.errors import MusterError, treatment
 from muster.client import Client, connect
+from muster.errors.catalogue import of_error
 from muster.federation.layout import Layout
 
 VARIABLE: Final = "MUSTER_FEDERATION"
@@ -69,10 +70,14 @@ class Output:
 
     def fail(self, error: MusterError) -> None:
         """An error: as an object on standard output with JSON, and always as a sentence on standard error."""
+        entry = of_error(error.family, error.code)
         if self.as_json:
-            content = {"error": {"code": error.code, "message": error.message, "details": error.details}}
-            sys.stdout.write(json.dumps(content, default=_plain, ensure_ascii=False) + "\n")
-        self.prose.print(f"[bold red]error[/] {_escaped(error.message)} [dim]({error.code})[/]", soft_wrap=True)
+            facts = {"code": error.code, "number": entry.label, "message": error.message, "details": error.details}
+            sys.stdout.write(json.dumps({"error": facts}, default=_plain, ensure_ascii=False) + "\n")
+        where = f"[dim]({entry.label} {error.code}; more: muster errors {entry.label})[/]"
+        self.prose.print(f"[bold red]error[/] {_escaped(error.message)} {where}", soft_wrap=True)
+        for line in str(error.details.get("trace") or "").splitlines():
+            self.prose.print(f"    {_escaped(line)}", style="dim", soft_wrap=True)
 
 
 class Frame:

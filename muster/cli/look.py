@@ -16,7 +16,7 @@ def edges(federation: Federation = None, as_: As = None, json: Json = False) -> 
 
     async def work() -> None:
         async with frame.connect() as client:
-            world, enrolled = await client.world(), await client.edges()
+            world, enrolled = await client.world_of(), await client.edges()
         facts = [
             {**body.model_dump(mode="json"), "live": world.fleet.presence(edge).live}
             for edge, body in sorted(enrolled.items())

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from muster.cli import deadletters, demo, doctor, experiments, ingest, look, policy, proof, run, up
+from muster.cli import deadletters, demo, doctor, errors, experiments, ingest, look, policy, proof, retention, run, up
 
 app = typer.Typer(
     name="muster",
@@ -16,7 +16,18 @@ app = typer.Typer(
     rich_markup_mode=None,
     help="Event-driven federated learning: data stays at its owner, models come to it, every run can be proved.",
 )
-for group in (demo.app, up.app, ingest.app, run.app, experiments.app, look.app, proof.app, doctor.app):
+for group in (
+    demo.app,
+    up.app,
+    ingest.app,
+    run.app,
+    experiments.app,
+    look.app,
+    proof.app,
+    retention.app,
+    doctor.app,
+    errors.app,
+):
     app.registered_commands += group.registered_commands
 app.add_typer(policy.app, name="policy")
 app.add_typer(deadletters.app, name="deadletters")

@@ -9,8 +9,9 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from bus.errors import NotFound
+from bus.errors import Invalid, NotFound
 from bus.identity.directory import Principal
+from muster.cli import retraining
 from muster.cli.experiments import Id
 from muster.cli.frame import Federation, Frame, Json, table
 from muster.federation.layout import OPERATOR
@@ -27,6 +28,15 @@ def replay_(
     at: Annotated[
         str | None, typer.Option(help="Show the experiment as it was at this event (a sequence) or time (ISO 8601).")
     ] = None,
+    retrain: Annotated[
+        bool, typer.Option("--retrain", help="Do the edges' own work again, beside the data, and compare the updates.")
+    ] = False,
+    edge: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="With --retrain: only this edge; can be repeated. Without it: all whose keys and data are here."
+        ),
+    ] = None,
     federation: Federation = None,
     json: Json = False,
 ) -> None:
@@ -34,6 +44,11 @@ def replay_(
 
     Needs the aggregator's keys: run it where the aggregator runs. With --at nothing is recomputed: the log is folded up
     to that point, and the experiment shown as it was then.
+
+    With --retrain the models are left alone, and the work of the edges is done again where their data is: with the
+    seed, plan, model file, weights and limits of the record, in the same kind of worker. The exit status is 6 if
+    something differs in the environment of the record, 3 if it differs, but only in another environment, 9 if a worker
+    failed, 4 if something could not be done again, and 0 if all that was tried is equal.
     """
     frame = Frame(as_json=json, federation=federation)
 
@@ -48,17 +63,24 @@ def replay_(
         return 0
 
     async def work() -> int:
+        if (at is not None and retrain) or (edge and not retrain):
+            raise Invalid(
+                "--at shows the past, --retrain does its work again: give one of them, and --edge with --retrain only",
+                code="replay.options",
+            )
         if at is not None:
             return await back_then(moment_of(at))
+        if retrain:
+            return await retraining.work(frame, experiment, tuple(edge or ()))
 
         def tell(result: Recomputed) -> None:
-            frame.out.say(f"{result.cycle:<18} {'equal' if result.equal else 'DIFFERENT'}  {result.recorded[:19]}...")
+            verdict = "equal" if result.equal else "gone" if result.gone else "DIFFERENT"
+            frame.out.say(f"{result.cycle:<18} {verdict}  {result.recorded[:19]}...")
 
         async with frame.connect(OPERATOR) as client:
             found = await client.experiment(experiment)
         async with frame.connect("aggregator") as aggregator:
-            blobs = aggregator.broker.blobs()
-            results = await replay(aggregator.history(found), blobs, aggregator.identity, tell)
+            results = await replay(aggregator, found, tell)
         if not results:
             raise NotFound(f"experiment {found.id} has no outcome to replay yet", code="replay.nothing")
         return _report(frame, found.id, results)
@@ -130,17 +152,22 @@ def _operator_here(frame: Frame, *, named: bool) -> Principal | None:
 
 
 def _report(frame: Frame, identity: str, results: list[Recomputed]) -> int:
-    different = [result for result in results if not result.equal]
+    gone = [result for result in results if result.gone]
+    different = [result for result in results if not result.equal and not result.gone]
     content = {
         "experiment": identity,
         "outcomes": [{**vars(result), "equal": result.equal} for result in results],
-        "equal": not different,
+        "equal": not different and not gone,
     }
-    if not different:
+    if not different and not gone:
         frame.out.result(content, f"replay: {len(results)} outcomes recomputed, all digests equal")
         return 0
     shown = table("CYCLE", "RECORDED", "RECOMPUTED")
-    for result in different:
+    for result in (*different, *gone):
         shown.add_row(result.cycle, result.recorded, result.found or f"not possible: {result.reason}")
-    frame.out.result(content, f"replay: {len(different)} of {len(results)} outcomes differ", shown)
-    return 6
+    parts = [f"{len(results) - len(gone)} of {len(results)} outcomes recomputed"]
+    parts.append(f"{len(different)} differ" if different else "all of them equal")
+    if gone:
+        parts.append(f"{len(gone)} can no longer be: their updates are gone")
+    frame.out.result(content, f"replay: {', '.join(parts)}", shown)
+    return 6 if different else 4

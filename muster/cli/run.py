@@ -67,6 +67,10 @@ def fork(
     from_cycle: Annotated[int, typer.Option(help="Training cycle whose global model it begins with; 0: the first.")],
     cycles: Annotated[int | None, typer.Option(help="Number of its last cycle.", show_default="as before")] = None,
     seed: Annotated[int | None, typer.Option(help="Another seed.", show_default="the same")] = None,
+    strategy: Annotated[str | None, typer.Option(help="Another strategy.", show_default="the same")] = None,
+    anew: Annotated[
+        bool, typer.Option("--anew", help="Average that cycle's stored updates anew, instead of taking its model over.")
+    ] = False,
     name: Annotated[str | None, typer.Option(help="Its name.")] = None,
     follow: Annotated[bool, typer.Option("--follow", help="Show progress, and return when it has ended.")] = False,
     federation: Federation = None,
@@ -75,14 +79,15 @@ def fork(
 ) -> None:
     """Start a new experiment from a model of an old one, with the same model file on the same data.
 
-    With the same seed the cycles that both have give the same models, bit for bit.
+    With the same seed and strategy the cycles that both have give the same models, bit for bit. With --anew and another
+    strategy, and --cycles the same as --from-cycle, nobody trains: what if the updates had been averaged otherwise?
     """
     frame = Frame(as_json=json, federation=federation, principal=as_)
 
     async def work() -> None:
         async with frame.connect() as client, traced(frame.layout, client.identity.principal):
             parent = await client.experiment(experiment)
-            submission = fork_of(parent, from_cycle, cycles=cycles, seed=seed, name=name)
+            submission = fork_of(parent, from_cycle, cycles=cycles, seed=seed, strategy=strategy, anew=anew, name=name)
             identity = await submit_fork(client, submission)
             frame.out.say(f"submitted {identity}: goes on from cycle {from_cycle} of {parent.id}")
             if not follow:

@@ -163,5 +163,4 @@ def _agree(view: View, local: Row) -> None:
 async def _replay(layout: Layout, experiment: Experiment) -> list[Recomputed]:
     """Recompute every outcome, with the aggregator's keys."""
     async with connect(layout, "aggregator") as aggregator:
-        history = aggregator.history(experiment)
-        return await replay(history, aggregator.broker.blobs(), aggregator.identity, lambda _: None)
+        return await replay(aggregator, experiment, lambda _: None)

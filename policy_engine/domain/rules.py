@@ -27,7 +27,7 @@ class Rules:
 
     allowed: frozenset[OwnerId] = frozenset()
     paused: str | None = None
-    strategies: frozenset[str] = frozenset({"fedavg"})
+    strategies: frozenset[str] = frozenset({"fedavg", "uniform"})
     datasets: Mapping[DatasetId, Mapping[PrincipalId, DatasetRegistered]] = field(default_factory=dict)
 
     @property

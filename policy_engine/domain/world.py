@@ -39,7 +39,6 @@ class Case:
         asked: What was submitted.
         rules: What held when it was submitted: an answer does not depend on when it is given. Forgotten once it is.
         answered: Whether it was admitted or refused.
-        over: Whether it has ended.
         held: Whether it may not open cycles now.
         turn: Counts holds and releases.
         strand: Sequence of the policy engine's last words about it.
@@ -49,7 +48,6 @@ class Case:
     asked: ExperimentSubmitted
     rules: Rules
     answered: bool = False
-    over: bool = False
     held: bool = False
     turn: int = 0
     strand: int = 0
@@ -62,19 +60,21 @@ class _Content:
     position: int
     rules: Rules
     cases: dict[str, Case]
+    over: set[str]
 
 
 _CONTENT: Final = TypeAdapter(_Content)
 
 
 class World:
-    """Rules and cases, folded up to ``position`` of the event stream."""
+    """Rules and open cases, folded up to ``position`` of the event stream; of what is over it keeps the ids."""
 
-    FORM: ClassVar[str] = "policy_engine 1"
+    FORM: ClassVar[str] = "policy_engine 2"
 
     def __init__(self) -> None:
         self.rules = Rules()
         self.cases: dict[str, Case] = {}
+        self._over: set[str] = set()
         self.position = 0
 
     def fold(self, record: Record) -> Iterable[str]:
@@ -88,19 +88,23 @@ class World:
             self.rules = rules
             return self.open()
         identity: str | None = getattr(body, "experiment", None)
-        if identity is None:
+        if identity is None or identity in self._over:
             return []
         if isinstance(body, ExperimentSubmitted):
             self.cases.setdefault(identity, Case(record.owner, body, self.rules))
         case = self.cases.get(identity)
         if case is None or case.owner != record.owner:
             return []
+        if isinstance(body, _ENDS):
+            del self.cases[identity]
+            self._over.add(identity)
+            return []
         self.cases[identity] = _evolve(case, record)
         return [identity]
 
     def dump(self) -> bytes:
         """Everything that it knows, as JSON."""
-        return _CONTENT.dump_json(_Content(self.position, self.rules, self.cases))
+        return _CONTENT.dump_json(_Content(self.position, self.rules, self.cases, self._over))
 
     def restore(self, content: bytes) -> None:
         """Know what was dumped.
@@ -109,16 +113,16 @@ class World:
             ValueError: It cannot be read.
         """
         found = _CONTENT.validate_json(content)
-        self.position, self.rules, self.cases = found.position, found.rules, found.cases
+        self.position, self.rules, self.cases, self._over = found.position, found.rules, found.cases, found.over
 
     def open(self) -> list[str]:
         """Experiments that are not over."""
-        return [identity for identity, case in self.cases.items() if not case.over]
+        return list(self.cases)
 
     def decide(self, entity_id: str, now: datetime) -> Decision | None:
         """Admit or refuse what was submitted; hold or release what runs."""
-        case = self.cases[entity_id]
-        if case.over:
+        case = self.cases.get(entity_id)
+        if case is None:
             return None
         event: Event | None = None
         if not case.answered:
@@ -146,6 +150,4 @@ def _evolve(case: Case, record: Record) -> Case:
         case = replace(case, answered=True, rules=Rules())
     elif isinstance(body, Hold):
         case = replace(case, held=isinstance(body, ExperimentHeld), turn=body.turn)
-    elif isinstance(body, _ENDS):
-        case = replace(case, answered=True, over=True, rules=Rules())
     return replace(case, strand=record.sequence) if record.actor == ACTOR else case

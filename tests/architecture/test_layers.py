@@ -78,10 +78,9 @@ def test_code_cites_documents_that_exist() -> None:
 
 def test_reference_pages_are_current(tmp_path: Path) -> None:
     subprocess.run([sys.executable, ROOT / "scripts" / "reference.py", tmp_path], check=True, cwd=ROOT)
-    for page in tmp_path.iterdir():
-        assert page.read_text() == (ROOT / "docs" / "reference" / page.name).read_text(), (
-            f"run `make docs`: {page.name}"
-        )
+    for page in tmp_path.rglob("*.md"):
+        name = page.relative_to(tmp_path)
+        assert page.read_text() == (ROOT / "docs" / name).read_text(), f"run `make docs`: {name}"
 
 
 @pytest.mark.parametrize("package", PACKAGES)

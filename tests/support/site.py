@@ -97,7 +97,7 @@ class Site:
         for name in people.ROLES:
             if name != "operator":
                 await operator.say(people.registration(name))
-        (folder / "edge").mkdir()
+        (folder / "edge").mkdir(exist_ok=True)
         return site
 
     def voice(self, name: str) -> Voice:

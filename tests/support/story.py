@@ -102,7 +102,7 @@ def failed(edge: str, cycle: Cycle, trial: int = 1, *, retryable: bool = True, c
 
 
 def averaged(closed: CycleClosed) -> ModelAveraged | ModelEvaluated:
-    about = {"experiment": X, "cycle": closed.cycle, "revision": closed.revision}
+    about = {"experiment": closed.experiment, "cycle": closed.cycle, "revision": closed.revision}
     if closed.cycle.kind == "evaluate":
         return ModelEvaluated(**about, scores=())
     return ModelAveraged(**about, model=sealed(f"model-{closed.cycle}"), contributors={}, weight=1)

@@ -11,10 +11,10 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from training.errors import Category, TrainingError
+from training.errors import Category, Phase, TrainingError, during
 from training.model import described
 from training.plan import Limits
-from training.worker.config import Config, Task
+from training.worker.config import MODEL, Config, Task
 from training.worker.output import Output
 
 _USAGE: Final = f"usage: run {'|'.join(Task)} CONFIG.yaml OUTPUT_DIR"
@@ -25,33 +25,39 @@ def main(arguments: list[str]) -> int:
     if len(arguments) != 4 or arguments[0] != "run" or arguments[1] not in set(Task):
         sys.stderr.write(_USAGE + "\n")
         return 2
-    output = Output(Path(arguments[3]))
+    task, config, output = Task(arguments[1]), Path(arguments[2]), Output(Path(arguments[3]))
     try:
-        _work(Task(arguments[1]), Path(arguments[2]), output)
-    except TrainingError as error:
-        output.error(error)
-        return 1
-    except MemoryError:
-        output.error(TrainingError(Category.RESOURCE, "resource.memory", "the worker ran out of its memory limit"))
-        return 1
-    except OSError as error:
-        output.error(TrainingError(Category.RESOURCE, "resource.system", f"a system call failed: {error.strerror}"))
-        return 1
+        _work(task, config, output)
     except Exception as error:  # noqa: BLE001 - the vendor's code may raise anything, and the daemon must hear of it
-        output.error(TrainingError(Category.MODEL, "model.failed", f"the model's code failed: {described(error)}"))
+        said = _said(error)
+        said.phase = said.phase or task.phase
+        output.error(said, error, config.resolve().parent / MODEL)
         return 1
     output.resources()
     return 0
 
 
-def _work(task: Task, config: Path, output: Output) -> None:
-    told = Config.load(config)
-    _confine(told.limits)
-    # Imported under the limits, since the frameworks come with these.
-    from training.registry import default_registry
-    from training.worker.tasks import Work
+def _said(error: Exception) -> TrainingError:
+    """``error`` in our words."""
+    if isinstance(error, TrainingError):
+        return error
+    if isinstance(error, MemoryError):
+        return TrainingError(Category.RESOURCE, "resource.memory", "the worker ran out of its memory limit")
+    if isinstance(error, OSError):
+        return TrainingError(Category.RESOURCE, "resource.system", f"a system call failed: {error.strerror}")
+    return TrainingError(Category.MODEL, "model.failed", f"the model's code failed: {described(error)}")
 
-    Work(told, default_registry(), output).do(task)
+
+def _work(task: Task, config: Path, output: Output) -> None:
+    with during(Phase.START):
+        told = Config.load(config)
+        _confine(told.limits)
+        # Imported under the limits, since the frameworks come with these.
+        from training.registry import default_registry
+        from training.worker.tasks import Work
+
+        work = Work(told, default_registry(), output)
+    work.do(task)
 
 
 def _confine(limits: Limits) -> None:

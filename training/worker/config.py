@@ -10,9 +10,10 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from training.categories.tabular import Task as TabularTask
-from training.errors import Category, TrainingError
+from training.errors import Category, Phase, TrainingError
 from training.plan import Limits, Training
 
+MODEL: Final = "model.py"
 WEIGHTS: Final = "weights.safetensors"
 METRICS: Final = "metrics.json"
 RESOURCES: Final = "resources.json"
@@ -46,6 +47,21 @@ class Task(StrEnum):
         """Whether weights come of it."""
         return self in {Task.STATISTICS, Task.INITIALISE, Task.TRAIN}
 
+    @property
+    def phase(self) -> Phase:
+        """What a failure within it is said to have happened in."""
+        return _PHASES[self]
+
+
+_PHASES: Final = {
+    Task.SMOKE: Phase.TRAIN,
+    Task.STATISTICS: Phase.STATISTICS,
+    Task.INITIALISE: Phase.INITIALISE,
+    Task.TRAIN: Phase.TRAIN,
+    Task.EVALUATE: Phase.EVALUATE,
+    Task.PREDICT: Phase.EVALUATE,
+}
+
 
 class Config(BaseModel):
     """What a worker is told."""
@@ -62,7 +78,7 @@ class Config(BaseModel):
     cycle: int = 0
     training: Training = Training()
     limits: Limits = Limits()
-    model: Path = Path("model.py")
+    model: Path = Path(MODEL)
     weights: Path | None = None
     """Summed statistics or the global model."""
     dataset: Path | None = None

@@ -7,10 +7,12 @@ import resource
 import time
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from training.errors import TrainingError
 from training.scores import Score
 from training.worker.config import ERROR, METRICS, PROGRESS, RESOURCES
+from training.worker.trace import taken
 
 
 class Output:
@@ -45,7 +47,17 @@ class Output:
         }
         (self.directory / RESOURCES).write_text(json.dumps(content), encoding="utf-8")
 
-    def error(self, error: TrainingError) -> None:
-        """Write why the work failed."""
-        content = {"category": error.category.value, "code": error.code, "message": error.message}
+    def error(self, error: TrainingError, cause: BaseException, model: Path) -> None:
+        """Write why the work failed.
+
+        Args:
+            error: In our words.
+            cause: What was raised.
+            model: The model file.
+        """
+        content: dict[str, Any] = {"category": error.category.value, "code": error.code, "message": error.message}
+        content["phase"] = error.phase
+        said = taken(cause, model)
+        if said is not None:
+            content["trace"] = said.model_dump()
         (self.directory / ERROR).write_text(json.dumps(content), encoding="utf-8")

@@ -8,14 +8,18 @@ from typing import Annotated, Final, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from training.errors import Category, TrainingError, egress_error
+from training.errors import SAYABLE, Category, Phase, TrainingError, egress_error
+from training.model import MAX_BYTES
 from training.scores import Score
 from training.weights import check_weights
 from training.worker.config import ERROR, METRICS, PROGRESS, WEIGHTS, Task
+from training.worker.trace import Said, redacted
 
 _MAX_JSON_BYTES: Final = 256 * 1024
 _MAX_SCORES: Final = 200
 _MAX_TEXT: Final = 500
+OTHER: Final = "worker.other"
+"""Stands for every code that is none of ours: what a worker says is not passed on word for word."""
 _M = TypeVar("_M", bound=BaseModel)
 _Word = Annotated[str, Field(pattern=r"^[a-z0-9_.]{1,64}$")]
 
@@ -44,6 +48,8 @@ class _Error(BaseModel):
     category: Category
     code: _Word
     message: str
+    phase: Phase | None = None
+    trace: Said | None = None
 
 
 class Progress(_Strict):
@@ -102,12 +108,25 @@ def read_result(output: Path, task: Task, *, reference: Path | None, rows: int, 
     )
 
 
-def read_error(output: Path) -> TrainingError | None:
-    """Why the worker says that it failed; ``None`` if it does not say."""
+def read_error(output: Path, model: Path, task: Task) -> TrainingError | None:
+    """Why the worker says that it failed; ``None`` if it does not say.
+
+    Args:
+        output: Its output directory.
+        model: The model file that it was given.
+        task: What it was asked for.
+    """
     error = _read(output / ERROR, _Error)
     if error is None:
         return None
-    return TrainingError(error.category, error.code, " ".join(error.message.split())[:_MAX_TEXT])
+    return TrainingError(
+        error.category,
+        error.code if error.code in SAYABLE else OTHER,
+        " ".join(error.message.split())[:_MAX_TEXT],
+        # Only the daemon fetches, exports and checks; a worker that speaks of these is not believed.
+        phase=error.phase if error.phase in {Phase.START, Phase.IMPORT} else task.phase,
+        trace=redacted(error.trace, _text(model)) if error.trace is not None else (),
+    )
 
 
 def read_progress(output: Path, offset: int) -> tuple[Progress | None, int]:
@@ -148,6 +167,14 @@ def _read(path: Path, model: type[_M]) -> _M | None:
         return model.model_validate_json(path.read_bytes())
     except (OSError, ValidationError):
         return None
+
+
+def _text(model: Path) -> str:
+    try:
+        with model.open("rb") as file:
+            return file.read(MAX_BYTES).decode("utf-8", "replace")
+    except OSError:
+        return ""
 
 
 def _score(score: _Score, rows: int) -> Score:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from training.errors import Category, TrainingError
+from training.worker.config import MODEL
 from training.worker.process import Assignment, Process, Used
 from training.worker.result import Progress, read_error, read_progress, used_bytes
 from training.worker.sandbox import Isolation
@@ -62,7 +63,10 @@ async def run_worker(assignment: Assignment, isolation: Isolation, tell: Tell = 
             process.kill()
         status, used = await asyncio.shield(ending)
     usage = Usage(round(time.monotonic() - began, 3), used.cpu_s, used.peak_memory_bytes)
-    return Ended(usage, breach or _failure(status, used, assignment))
+    error = breach or await asyncio.to_thread(_failure, status, used, assignment)
+    if error is not None:
+        error.phase = error.phase or assignment.task.phase
+    return Ended(usage, error)
 
 
 async def _watch(
@@ -91,7 +95,7 @@ def _failure(status: int, used: Used, assignment: Assignment) -> TrainingError |
         return _limit("resource.cpu", f"it used more than its {assignment.limits.cpu_s:g} seconds of CPU")
     if number == signal.SIGXFSZ:
         return _limit("resource.disk", f"it wrote more than its {assignment.limits.disk_bytes} bytes of disk")
-    said = read_error(assignment.output)
+    said = read_error(assignment.output, assignment.inputs / MODEL, assignment.task)
     if said is not None:
         return said
     if number == signal.SIGKILL:

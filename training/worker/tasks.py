@@ -13,7 +13,7 @@ import numpy as np
 from training.categories import tabular
 from training.categories.tabular import Run, Table
 from training.dataset import Dataset
-from training.errors import data_error, model_error
+from training.errors import Phase, data_error, during, model_error
 from training.model import described, load_model, read_header
 from training.plan import Training
 from training.registry import Registry, TabularModel
@@ -60,6 +60,10 @@ class Work:
     @cached_property
     def _model(self) -> TabularModel:
         """What the vendor's file makes, in the hands of its framework."""
+        with during(Phase.IMPORT):
+            return self._made()
+
+    def _made(self) -> TabularModel:
         config = self.config
         header = read_header(config.model.read_bytes())
         for what, said, wanted in (

@@ -10,7 +10,7 @@ import pytest
 
 from bus.errors import Unavailable
 from bus.jetstream import Endpoint, JetStreamBroker
-from bus.jetstream.provision import provide_consumer
+from bus.jetstream.provision import provide_consumer, provide_streams
 from bus.jetstream.server import EmbeddedServer
 from bus.wire.message import Message
 from bus.wire.topology import Consumer, StreamName
@@ -47,6 +47,30 @@ async def test_follower_goes_on_after_the_server_was_killed(nats_server: Embedde
         await log.append([said("ev.a.x.1.me.two")])
         assert await asyncio.wait_for(seen.get(), 20) == 2
         assert seen.empty()
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
+
+
+async def test_follower_of_what_is_forgotten_goes_on(nats_server: EmbeddedServer) -> None:
+    """A stream in memory is gone with its server, and counts from 1 again."""
+    async with JetStreamBroker.connect(Endpoint(nats_server.settings.url, "me")) as broker:
+        log = broker.log(StreamName.LEASES)
+        seen: asyncio.Queue[bytes] = asyncio.Queue()
+
+        async def watch() -> None:
+            async for stored in log.read("lease.>", follow=True):
+                seen.put_nowait(stored.message.data)
+
+        watching = asyncio.create_task(watch())
+        for number in range(5):
+            await log.append([Message("lease.e1", {}, b"%d" % number)])
+            assert await asyncio.wait_for(seen.get(), 10) == b"%d" % number
+        await kill(nats_server)
+        await nats_server.start()
+        await broker.control.session(20)
+        await provide_streams(broker.control, disk_bytes=1024**3)
+        assert await log.append([Message("lease.e1", {}, b"again")]) == 1
+        assert await asyncio.wait_for(seen.get(), 20) == b"again"
         watching.cancel()
         await asyncio.gather(watching, return_exceptions=True)
 

@@ -50,22 +50,23 @@ async def test_an_edge_takes_part_in_every_kind_of_cycle(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
-    ("changes", "code"),
+    ("changes", "code", "phase"),
     [
-        ({"data": DATA.model_copy(update={"dataset": "other"})}, "data.missing"),
-        ({"data": DATA.model_copy(update={"features": ("f0", "f9")})}, "data.column"),
-        ({"data": DATA.model_copy(update={"features": ("f0", "note")})}, "data.kind"),
-        ({"data": DATA.model_copy(update={"classes": ("no", "maybe")})}, "data.class"),
-        ({"deadline": datetime.now(UTC) - timedelta(minutes=1)}, "cycle.late"),
+        ({"data": DATA.model_copy(update={"dataset": "other"})}, "data.missing", "export"),
+        ({"data": DATA.model_copy(update={"features": ("f0", "f9")})}, "data.column", "export"),
+        ({"data": DATA.model_copy(update={"features": ("f0", "note")})}, "data.kind", "export"),
+        ({"data": DATA.model_copy(update={"classes": ("no", "maybe")})}, "data.class", "statistics"),
+        ({"deadline": datetime.now(UTC) - timedelta(minutes=1)}, "cycle.late", "accept"),
         (
             {"limits": LIMITS.model_copy(update={"memory_bytes": 256 * 1024**2, "cpu_s": 1, "wall_s": 0.2})},
             "resource.wall",
+            "statistics",
         ),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
 async def test_what_cannot_be_done_is_said_with_the_reason(
-    tmp_path: Path, changes: dict[str, object], code: str
+    tmp_path: Path, changes: dict[str, object], code: str, phase: str
 ) -> None:
     site = await Site.made(tmp_path)
     async with site.running():
@@ -74,7 +75,9 @@ async def test_what_cannot_be_done_is_said_with_the_reason(
     assert isinstance(body, UpdateFailed)
     assert body.failure.code == code
     assert body.failure.edge == EDGE
-    assert str(tmp_path) not in body.failure.message
+    assert body.failure.phase == phase
+    assert bool(body.failure.trace) is (code == "data.class")
+    assert str(tmp_path) not in body.failure.message + "".join(body.failure.trace)
 
 
 async def test_a_model_that_was_not_sealed_for_this_edge(tmp_path: Path) -> None:
@@ -84,7 +87,7 @@ async def test_a_model_that_was_not_sealed_for_this_edge(tmp_path: Path) -> None
         await site.order(CycleKind.STATISTICS, code=code)
         body = await site.answer()
     assert isinstance(body, UpdateFailed)
-    assert body.failure.code == "seal.recipient"
+    assert (body.failure.code, body.failure.phase) == ("seal.recipient", "fetch")
 
 
 async def test_what_was_trained_is_not_trained_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from support.jobs import HEADER, LIMITS, Bench
-from training.errors import TrainingError
+from training.errors import Phase, TrainingError
 from training.plan import Limits
 from training.worker.config import Task
 from training.worker.result import Result, read_result
@@ -102,6 +102,59 @@ async def test_a_bad_model_file(bench: Bench, source: str, code: str) -> None:
         assert caught.value.code == code
     else:
         assert ended.error.code == code
+
+
+@pytest.mark.parametrize(
+    ("source", "phase", "end"),
+    [
+        ("import no_such_module\n" + HEADER.format(body="return 1"), Phase.IMPORT, ("ModuleNotFoundError",)),
+        (
+            HEADER.format(body="return inner()\n\ndef inner():\n    raise KeyError('Smith')"),
+            Phase.IMPORT,
+            ("model.py:7 in build", "model.py:10 in inner", "KeyError"),
+        ),
+        (
+            HEADER.format(body="from sklearn.linear_model import SGDClassifier; return SGDClassifier(alpha=-1)"),
+            Phase.TRAIN,
+            ("sklearn.utils._param_validation.InvalidParameterError",),
+        ),
+        (HEADER.format(body="return object()"), Phase.IMPORT, ("training.errors.TrainingError",)),
+        (HEADER.format(body="import os; os._exit(3)"), Phase.TRAIN, ()),
+    ],
+    ids=["import", "build", "scikit-learn", "refused", "crash"],
+)
+async def test_where_it_failed(bench: Bench, source: str, phase: Phase, end: tuple[str, ...]) -> None:
+    ended, _ = await bench.run(Task.SMOKE, source=source)
+    assert ended.error is not None
+    assert ended.error.phase is phase
+    trace = ended.error.trace
+    assert trace[len(trace) - len(end) :] == end
+    assert not any("Smith" in line or line.startswith("/") for line in trace)
+    assert bool(trace) is bool(end)
+
+
+FORGED = {
+    "category": "model",
+    "code": "smith.john",
+    "message": "forged",
+    "phase": "fetch",
+    "trace": {
+        "error": "smith.John",
+        "frames": [
+            {"file": "smith.py", "line": 1962, "function": "john"},
+            {"file": "model.py", "line": 1962, "function": "build"},
+            {"file": "model.py", "line": 1, "function": "john"},
+        ],
+    },
+}
+
+
+async def test_a_forged_reason_is_not_passed_on(bench: Bench) -> None:
+    write = f"import os; open('error.json', 'w').write({json.dumps(json.dumps(FORGED))}); os._exit(1)"
+    ended, _ = await bench.run(Task.SMOKE, source=HEADER.format(body=write))
+    assert ended.error is not None
+    assert (ended.error.code, ended.error.phase) == ("worker.other", Phase.TRAIN)
+    assert ended.error.trace == ("<other>", "model.py:1 in <other>", "<other>")
 
 
 HANG = HEADER.format(body="\n    ".join(["import time", "while True: time.sleep(1)"]))

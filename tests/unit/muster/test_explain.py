@@ -22,16 +22,26 @@ from bus.events.experiments import (
     ExperimentRefused,
     ExperimentStarted,
     Failure,
+    FailurePhase,
     PauseRequested,
     Strategy,
 )
 from bus.wire.record import Record
 from muster.explain import explained
-from muster.remedies import BY_CATEGORY, REMEDIES, remedy
 from support.story import EDGES, Story, X, sealed, submission, update
 
 TRAIN = Cycle(number=1, kind=CycleKind.TRAIN)
-NAN = Failure(category="egress", code="weights.finite", message="not finite", edge="hospital-c")
+NAN = Failure(
+    category="egress",
+    code="weights.finite",
+    message="not finite",
+    edge="hospital-c",
+    phase=FailurePhase.CHECK,
+    trace=("model.py:3 in build", "sklearn/base.py:9 in fit", "ValueError"),
+)
+TOLD = "not finite (M1407 weights.finite at hospital-c, phase check)"
+STEP = "ext step, for the vendor: lower the learning rate (muster errors M1407)."
+WHERE = "here: ValueError, from sklearn/base.py:9 in fit, from model.py:3 in build."
 
 
 def opened(story: Story, cycle: Cycle = TRAIN) -> Record:
@@ -83,8 +93,9 @@ def test_a_cycle_with_a_straggler_and_a_failure() -> None:
     assert "acme submitted 'test'" in text
     assert "for hospital-a, hospital-b and hospital-c." in text
     assert "Cycle 1 took 5.0 s, with 2 of 3 updates; hospital-b came last, 2.0 s after the first." in text
-    assert "Without hospital-c: not finite." in text
-    assert "Hospital-c could not do it: not finite (weights.finite); trying again would not help." in text
+    assert "Without hospital-c: not finite (weights.finite)." in text
+    assert f"Hospital-c could not do it: {TOLD}; trying again would not help." in text
+    assert (text.count(WHERE), text.count(STEP)) == (1, 1)
     assert "hospital-c answered 1-train-1 when that was over: recorded, and left out." in text
 
 
@@ -102,10 +113,10 @@ def test_a_cycle_that_is_given_up_and_the_next_step() -> None:
     )
     assert "Cycle 1 was given up: 1 of 3 updates are usable (after 3.0 s)." in text
     assert "The deadline passed." in text
-    assert "The aggregator could not use the update of hospital-c: not finite (weights.finite)." in text
+    assert "The aggregator could not use the update of hospital-c: not finite" in text
     assert "acme asked to pause it: lunch." in text
-    assert "It failed after 7.0 s: not finite (weights.finite)." in text
-    assert "Next step, for the vendor: lower the learning rate." in text
+    assert f"It failed after 7.0 s: {TOLD}." in text
+    assert text.endswith(f"W{WHERE}\nN{STEP}")
 
 
 def test_a_refusal() -> None:
@@ -115,7 +126,18 @@ def test_a_refusal() -> None:
     assert "The policy engine refused it: vendor 'acme' is not on the allow-list." in text
 
 
-def test_every_failure_has_a_next_step() -> None:
-    assert remedy("model", "model.import") is REMEDIES["model.import"]
-    assert remedy("model", "no.such.code") is BY_CATEGORY["model"]
-    assert remedy("nonsense", "no.such.code") is BY_CATEGORY["infra"]
+def test_what_nobody_said_before_is_told_when_a_cycle_is_given_up() -> None:
+    story = Story()
+    silent = Failure(category="infra", code="cycle.no_answer", message="no answer", edge="hospital-b")
+    text = told(
+        story.said(submission(), "acme"),
+        opened(story),
+        story.said(
+            CycleAbandoned(
+                experiment=X, cycle=TRAIN, reason="nobody", left_out=(LeftOut(edge="hospital-b", failure=silent),)
+            ),
+            "coordinator",
+        ),
+    )
+    assert "Without hospital-b: no answer (M1502 cycle.no_answer at hospital-b)." in text
+    assert "Next step, for the owner: see whether the edge is up" in text

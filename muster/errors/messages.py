@@ -1,0 +1,123 @@
+"""Errors M31..: messages."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from muster.errors.entry import Area, Entry, Who
+
+AREA: Final = Area(
+    "Messages",
+    (
+        Entry(
+            3101,
+            "message.type",
+            ("invalid",),
+            Who.OPERATOR,
+            "A message has a type that this release does not know.",
+            "It was said by a newer release.",
+            "bring this process to the newer release",
+        ),
+        Entry(
+            3102,
+            "message.version",
+            ("version_unknown",),
+            Who.OPERATOR,
+            "A message was written in a newer version than this release reads.",
+            "It was said by a newer release.",
+            "bring this process to the newer release",
+        ),
+        Entry(
+            3103,
+            "message.subject",
+            ("invalid",),
+            Who.OPERATOR,
+            "A message stands on a subject where it does not belong.",
+            "Somebody with a credential put it there by hand, or a fault in the speaker.",
+            "find out who says it; nobody believes it",
+            ("muster deadletters list",),
+        ),
+        Entry(
+            3104,
+            "message.id",
+            ("invalid",),
+            Who.OPERATOR,
+            "A message's id does not follow from its subject.",
+            "It was made by hand, or by something else than Muster.",
+            "find out who says it; nobody believes it",
+        ),
+        Entry(
+            3105,
+            "message.owner",
+            ("denied",),
+            Who.OPERATOR,
+            "A vendor spoke in the name of another owner.",
+            "A fault in its client, or an attempt.",
+            "find out who uses this vendor's key",
+        ),
+        Entry(
+            3106,
+            "message.role",
+            ("denied",),
+            Who.OPERATOR,
+            "A principal said what its role may not say.",
+            "A fault, or an attempt.",
+            "find out who uses its key",
+        ),
+        Entry(
+            3107,
+            "message.signature",
+            ("integrity",),
+            Who.OPERATOR,
+            "A message's signature does not hold.",
+            "It was changed after it was signed, or signed with another key.",
+            "find out who changed it: look at the server, and verify the log",
+            ("muster verify",),
+        ),
+        Entry(
+            3108,
+            "envelope.attribute",
+            ("invalid",),
+            Who.OPERATOR,
+            "A header of a message is missing or malformed.",
+            "It was not made by Muster, or was cut.",
+            "find out who says it; nobody believes it",
+        ),
+        Entry(
+            3109,
+            "envelope.body",
+            ("invalid",),
+            Who.OPERATOR,
+            "The body of a message is not msgpack, or its fields are wrong.",
+            "It was not made by Muster, or by a release that does not fit.",
+            "find out who says it, and which release it runs",
+        ),
+        Entry(
+            3110,
+            "subject.form",
+            ("invalid",),
+            Who.OPERATOR,
+            "A subject is not that of an event.",
+            "It was made by hand.",
+            "find out who says it",
+        ),
+        Entry(
+            3111,
+            "subject.token",
+            ("invalid",),
+            Who.CALLER,
+            "A name cannot be part of a subject.",
+            "It is empty, longer than 64 characters, or has others than letters, digits, '-' and '_'.",
+            "choose another name",
+        ),
+        Entry(
+            3112,
+            "catalogue.duplicate",
+            ("invalid",),
+            Who.AUTHORS,
+            "Two classes of messages share one type.",
+            "A fault in a change to Muster.",
+            "give the newer one a type of its own",
+        ),
+    ),
+)

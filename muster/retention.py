@@ -1,0 +1,80 @@
+"""What can still be done with an experiment's outcomes: events are kept for ever, sealed weights are not.
+
+Nothing is opened for it: what is looked at is which chunks and keys the store has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from bus.events.cycles import CycleKind, ModelAveraged
+from bus.events.weights import SealedObject
+from bus.ports import BlobStore
+from bus.wire import subjects
+from coordinator.domain.decide import AGGREGATOR
+from coordinator.domain.state import Experiment
+from muster.client import Client
+from muster.outcomes import Outcome, outcomes
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What can still be done with one outcome.
+
+    Attributes:
+        cycle: Which cycle, e.g. ``3-train-1``.
+        replay: Why it can no longer be recomputed; empty if it can.
+        fork: Why no experiment can go on from it; empty if one can.
+        anew: Why its updates cannot be averaged anew; empty if they can.
+    """
+
+    cycle: str
+    replay: str
+    fork: str
+    anew: str
+
+
+async def kept(client: Client, experiment: Experiment) -> list[Kept]:
+    """What can still be done with every outcome of ``experiment``.
+
+    Args:
+        client: As the operator: nobody else may see what the store holds.
+        experiment: Which.
+    """
+    blobs = client.broker.blobs()
+    return [await _kept(blobs, experiment, outcome) async for outcome in outcomes(client, experiment)]
+
+
+async def _kept(blobs: BlobStore, experiment: Experiment, outcome: Outcome) -> Kept:
+    kind = outcome.body.cycle.kind
+    lost = [
+        f"{edge}'s update: {problem}"
+        for edge, update in outcome.updates.items()
+        if update.weights is not None and (problem := await _missing(blobs, update.weights, [AGGREGATOR]))
+    ]
+    replay = "; ".join(lost)
+    fork = "it is not a global model"
+    if isinstance(outcome.body, ModelAveraged) and outcome.is_model:
+        readers = [*experiment.spec.recipients, experiment.vendor]
+        fork = await _missing(blobs, outcome.body.model, readers) or await _missing(
+            blobs, experiment.spec.code, experiment.spec.recipients, what="the model file"
+        )
+    anew = replay if kind is CycleKind.TRAIN else "nobody trained in it"
+    return Kept(outcome.cycle, replay, fork, anew)
+
+
+async def _missing(blobs: BlobStore, body: SealedObject, readers: Iterable[str], what: str = "") -> str:
+    """What of ``body`` is no longer there; empty if all of it is."""
+    there = await blobs.subjects(f"{body.address}.>")
+    if not there:
+        found = "no longer kept"
+    else:
+        chunks = sum(subjects.chunk(body.address, index) not in there for index in range(body.chunks))
+        keys = [reader for reader in readers if subjects.wrapped_key(body.address, reader) not in there]
+        found = ""
+        if chunks:
+            found = f"{chunks} of {body.chunks} chunks are no longer kept"
+        elif keys:
+            found = f"the keys for {', '.join(keys)} are no longer kept"
+    return f"{what}: {found}" if found and what else found
