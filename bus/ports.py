@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from bus.wire.message import Message, Stored
@@ -146,6 +147,10 @@ class BlobStore(Protocol):
 
 class Broker(Protocol):
     """A connection as one principal."""
+
+    def now(self) -> datetime:
+        """The broker's time: messages carry it, deadlines are meant in it, and no other machine's clock matters."""
+        ...
 
     def log(self, stream: StreamName) -> Log:
         """A stream, to append to and read from."""

@@ -83,7 +83,7 @@ class Coordinator:
         """Decide when a deadline passes."""
         while not self._context.stop.is_set():
             self._looked.clear()
-            now = self._context.clock.now()
+            now = self._context.broker.now()
             deadlines = self.world.deadlines()
             await self.decider.advance([key for key, at in deadlines.items() if at <= now], cause=None)
             await self._sleep(now, [at for at in deadlines.values() if at > now])
@@ -94,7 +94,7 @@ class Coordinator:
         if experiment is None:
             return
         given = self._ordered.setdefault(entity_id, set())
-        for command in orders(experiment, self._context.clock.now()):
+        for command in orders(experiment, self._context.broker.now()):
             subject = subjects.of(command, owner=experiment.owner, actor=self._context.voice.identity.principal)
             if subject not in given:
                 await self._context.voice.order(command, cause=cause)
@@ -127,7 +127,7 @@ class Coordinator:
 
     def _stale(self, record: Record, lease: LeaseRenewed) -> bool:
         """Leases left over from before this process started do not count once they have run out."""
-        return self._context.clock.now() - record.stored_at > timedelta(seconds=lease.valid_s)
+        return self._context.broker.now() - record.stored_at > timedelta(seconds=lease.valid_s)
 
     async def _sleep(self, now: datetime, upcoming: list[datetime]) -> None:
         """Until the next deadline, the next change, or the end."""

@@ -133,7 +133,7 @@ class Edge:
 
         async def attempt() -> Outcome:
             nonlocal late
-            if job.late(self._context.clock.now()):
+            if job.late(self._context.broker.now()):
                 return self._workshop.refuse(late)
             try:
                 return await self._workshop.do(job, tell)

@@ -345,7 +345,7 @@ async def audited(running: Spine, folder: Path) -> AsyncIterator[None]:
     )
     voice = Voice(running.broker, people.identity("audit_sink"))
     anchor = people.anchor()
-    context = Context(settings, running.broker, voice, anchor, Directory(anchor), SystemClock(), stop)
+    context = Context(settings, running.broker, voice, anchor, Directory(anchor), stop)
     tasks = await audit_sink.build(context)
     async with asyncio.TaskGroup() as group:
         for task in tasks.values():

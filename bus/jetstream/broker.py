@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import datetime
 
 from bus.jetstream.blobs import JetStreamBlobs
 from bus.jetstream.connection import Connection, Endpoint, connected
@@ -43,6 +44,10 @@ class JetStreamBroker:
             connected(endpoint, "bulk", patient=patient) as bulk,
         ):
             yield cls(control, bulk)
+
+    def now(self) -> datetime:
+        """The server's time, as it was told with the last history that was read."""
+        return self.control.clock.now()
 
     def log(self, stream: StreamName) -> JetStreamLog:
         """A stream."""

@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 from nats.aio.msg import Msg
 
 from bus.errors import Configuration, Denied, Unavailable
+from bus.jetstream.clock import ServerClock
 from bus.jetstream.session import Session
 
 _log = logging.getLogger(__name__)
@@ -87,6 +88,7 @@ class Connection:
 
     def __init__(self, endpoint: Endpoint, purpose: str) -> None:
         self.endpoint = endpoint
+        self.clock = ServerClock()
         self._purpose = purpose
         self._session: Session | None = None
         self._changed = asyncio.Condition()

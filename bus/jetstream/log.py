@@ -283,6 +283,7 @@ class JetStreamLog:
                 # It may have been made, and would keep its name for a minute.
                 await self._drop_reader(name)
                 raise
+            self._connection.clock.note(made.get("ts"))
             return name, int(made["num_pending"])
         raise Unavailable(
             f"all {topology.READERS_PER_PRINCIPAL} readers of {self._connection.endpoint.principal!r} are in use: "

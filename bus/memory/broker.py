@@ -47,8 +47,13 @@ class MemoryBroker:
     """
 
     def __init__(self, now: Callable[[], datetime] = utc_now) -> None:
+        self._now = now
         self._streams = {spec.name: MemoryStream(spec, now) for spec in STREAMS}
         self._consumers: dict[tuple[StreamName, str], ConsumerState] = {}
+
+    def now(self) -> datetime:
+        """The time at which messages would be stored."""
+        return self._now()
 
     def log(self, stream: StreamName) -> MemoryStream:
         """A stream."""

@@ -166,7 +166,7 @@ class Decider:
         """Say what is to be said about ``ids`` now."""
         async with self._deciding:
             for entity_id in ids:
-                decision = self._world.decide(entity_id, self._context.clock.now())
+                decision = self._world.decide(entity_id, self._context.broker.now())
                 if decision is not None:
                     await self.say(decision, cause)
                 if self._afterwards is not None:

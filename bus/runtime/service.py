@@ -27,7 +27,6 @@ from bus.identity.keys import Identity
 from bus.jetstream import Endpoint, JetStreamBroker
 from bus.ports import Broker
 from bus.runtime import logs, telemetry
-from bus.runtime.clock import Clock, SystemClock
 from bus.runtime.settings import ServiceSettings
 from bus.runtime.voice import Voice
 
@@ -47,7 +46,6 @@ class Context(Generic[S]):
         voice: To speak on it.
         anchor: Whom to believe first.
         directory: Whom to believe; grows with what is read.
-        clock: The time.
         stop: Set when the service shall end.
     """
 
@@ -56,7 +54,6 @@ class Context(Generic[S]):
     voice: Voice
     anchor: Principal
     directory: Directory
-    clock: Clock
     stop: asyncio.Event
 
 
@@ -84,9 +81,8 @@ async def serve(settings: S, build: Build[S], *, ready: asyncio.Event, stop: asy
     endpoint = Endpoint(settings.server_url, identity.principal, identity.nkey_seed)
     async with AsyncExitStack() as stack:
         broker = await stack.enter_async_context(JetStreamBroker.connect(endpoint, patient=True))
-        clock = SystemClock()
-        voice = Voice(broker, identity, clock)
-        context = Context(settings, broker, voice, anchor, Directory(anchor), clock, stop)
+        voice = Voice(broker, identity)
+        context = Context(settings, broker, voice, anchor, Directory(anchor), stop)
         tasks = dict(await build(context))
         tasks["lease"] = lambda: hold_lease(voice, settings.lease_s, stop)
         ready.set()

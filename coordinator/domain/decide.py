@@ -52,7 +52,7 @@ def decide(experiment: Experiment, fleet: Fleet, now: datetime, place: Place | N
     Args:
         experiment: Its state.
         fleet: The edges.
-        now: The time.
+        now: The time at the broker.
         place: Where it stands in the queue, if it is in it.
     """
     if experiment.phase.final or experiment.phase is Phase.SUBMITTED:

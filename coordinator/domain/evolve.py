@@ -225,7 +225,7 @@ def _paused(experiment: Experiment, record: Record, _fleet: Fleet) -> Experiment
 def _stopped(experiment: Experiment, record: Record, _fleet: Fleet) -> Experiment:
     turn = _body(record, ExperimentStopped).turn
     changed = _fulfilled(experiment, Wish.STOP)
-    return replace(changed, phase=Phase.STOPPED, turn=turn, cycle=None, ended_at=record.envelope.time)
+    return replace(changed, phase=Phase.STOPPED, turn=turn, cycle=None, ended_at=record.stored_at)
 
 
 @_on(ExperimentResumed)
@@ -250,7 +250,7 @@ _ENDS: Final[dict[type[Body], Phase]] = {
 @_on(*_ENDS)
 def _ended(experiment: Experiment, record: Record, _fleet: Fleet) -> Experiment:
     phase = _ENDS[type(record.body)]
-    return replace(experiment, phase=phase, wish=None, ended_at=record.envelope.time)
+    return replace(experiment, phase=phase, wish=None, ended_at=record.stored_at)
 
 
 @_on(CycleOpened)
@@ -329,7 +329,7 @@ def _closed(experiment: Experiment, record: Record, _fleet: Fleet) -> Experiment
     cycle = _current(experiment, body)
     if cycle is None:
         return experiment
-    deadline = record.envelope.time + timedelta(seconds=experiment.spec.deadline_s)
+    deadline = record.stored_at + timedelta(seconds=experiment.spec.deadline_s)
     return replace(experiment, phase=Phase.AVERAGING, cycle=replace(cycle, closed=body, deadline=deadline))
 
 

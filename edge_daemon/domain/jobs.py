@@ -91,7 +91,7 @@ class Job:
         return Job(self.record, State.WORKED, outcome)
 
     def late(self, now: datetime) -> bool:
-        """Whether its cycle is over before it was begun."""
+        """Whether its cycle is over before it was begun; ``now`` is the broker's time."""
         return now >= self.command.deadline
 
 

@@ -46,3 +46,12 @@ async def test_delete_by_filter(rig: Rig) -> None:
     assert await blobs.get("w.a.e2.exp.update.c.0") == b"x"
     with pytest.raises(NotFound):
         await blobs.get("w.a.e1.exp.update.c.1")
+
+
+async def test_what_is_stored_can_be_listed(rig: Rig) -> None:
+    blobs = rig.broker.blobs()
+    wanted = {f"w.a.e1.exp.update.c.{k}" for k in range(3)}
+    for subject in (*wanted, "w.a.e2.exp.update.c.0"):
+        await blobs.put(subject, b"x")
+    assert await blobs.subjects("w.a.e1.exp.>") == wanted
+    assert await blobs.subjects("w.a.e3.>") == frozenset()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 
 import pytest
 
@@ -26,6 +27,13 @@ async def test_append_keeps_order_headers_and_body(rig: Rig) -> None:
     assert [s.sequence for s in found] == [1, 2, 3]
     assert found[0].message == said("ev.a.x.1.me.one", "hello")
     assert found[0].stored_at.tzinfo is not None
+
+
+async def test_its_time_is_that_of_its_messages(rig: Rig) -> None:
+    log = rig.broker.log(StreamName.EVENTS)
+    await log.append([said("ev.a.x.1.me.one")])
+    (stored,) = [s async for s in log.read("ev.>")]
+    assert abs(rig.broker.now() - stored.stored_at) < timedelta(seconds=30)
 
 
 async def test_saying_the_same_again_is_harmless(rig: Rig) -> None:

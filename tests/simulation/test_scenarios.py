@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,17 @@ def test_six_minutes_without_a_line_in_mid_upload_cost_nothing_but_time(tmp_path
     assert ran.end.model.digest == undisturbed.end.model.digest  # type: ignore[union-attr]
     longer = ran.history[-1].stored_at - undisturbed.history[-1].stored_at
     assert longer.total_seconds() > 200
+
+
+def test_clocks_an_hour_off_change_nothing(tmp_path: Path) -> None:
+    hour = 3600.0
+    ahead = {"coordinator": hour, "aggregator": -hour, "hospital-a": -hour, "hospital-b": hour, "hospital-c": 24 * hour}
+    ran = simulate(Simulation(1, tmp_path, ahead_s=ahead), deadline_s=100.0)
+    undisturbed = calm(tmp_path, deadline_s=100.0)
+    assert said(ran) == said(undisturbed)
+    assert ran.end.model.digest == undisturbed.end.model.digest  # type: ignore[union-attr]
+    opened = times(ran, CycleOpened)[0]
+    assert opened.envelope.time - opened.stored_at > timedelta(minutes=59), "the coordinator's clock was right"
 
 
 def test_a_straggler_is_left_out_recorded_and_welcome_again(tmp_path: Path) -> None:

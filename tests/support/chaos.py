@@ -6,6 +6,7 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from bus.errors import Timeout, Unavailable
 from bus.memory import MemoryBroker
@@ -109,6 +110,9 @@ class ChaosBroker:
 
     inner: MemoryBroker
     line: Line
+
+    def now(self) -> datetime:
+        return self.inner.now()
 
     def log(self, stream: StreamName) -> Log:
         return ChaosLog(self.inner.log(stream), self.line)

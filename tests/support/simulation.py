@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -53,11 +53,14 @@ _RESTART_S = (0.5, 60.0)
 T = TypeVar("T")
 
 
+@dataclass(frozen=True)
 class VirtualClock:
-    """Tells the loop's time."""
+    """Tells the loop's time, or one that is so many seconds ahead of it."""
+
+    ahead_s: float = 0.0
 
     def now(self) -> datetime:
-        return START + timedelta(seconds=asyncio.get_running_loop().time())
+        return START + timedelta(seconds=asyncio.get_running_loop().time() + self.ahead_s)
 
 
 @dataclass
@@ -153,6 +156,7 @@ class Simulation:
         flaky: Share of jobs that fail for no reason.
         tell_puts: Whether uploads are noted in the trace.
         crash: Which process dies at which of its boundaries, once.
+        ahead_s: Whose clock is how many seconds ahead of the broker's.
         trace: What chance did, in order.
     """
 
@@ -162,6 +166,7 @@ class Simulation:
     flaky: float = 0.0
     tell_puts: bool = False
     crash: tuple[str, int] | None = None
+    ahead_s: Mapping[str, float] = field(default_factory=dict)
     trace: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -202,11 +207,11 @@ class Simulation:
     async def _tasks(
         self, principal: str, broker: ChaosBroker, stop: asyncio.Event
     ) -> dict[str, Callable[[], Awaitable[None]]]:
-        voice = Voice(broker, people.identity(principal), VirtualClock())
+        voice = Voice(broker, people.identity(principal), VirtualClock(self.ahead_s.get(principal, 0.0)))
         kind, data = SETTINGS.get(principal, ServiceSettings), self.folder / principal
         data.mkdir(exist_ok=True)
         settings: Any = kind(server_url="sim", identity=data, anchor=data, data=data, lease_s=LEASE_S)
-        context = Context(settings, broker, voice, people.anchor(), Directory(people.anchor()), VirtualClock(), stop)
+        context = Context(settings, broker, voice, people.anchor(), Directory(people.anchor()), stop)
         if principal in SERVICES:
             tasks = dict(await SERVICES[principal].build(context))
         else:
@@ -219,7 +224,7 @@ class Simulation:
         bench = Bench(name, self.disks[name], broker, self.chance, self.flaky)
         settings = type("Settings", (), {"workers": 1})
         edge = Edge(
-            Context(settings, broker, context.voice, context.anchor, directory, context.clock, context.stop),  # type: ignore[arg-type]
+            Context(settings, broker, context.voice, context.anchor, directory, context.stop),  # type: ignore[arg-type]
             self.disks[name],  # type: ignore[arg-type]
             bench,  # type: ignore[arg-type]
             Outbox(context, directory),

@@ -20,7 +20,6 @@ from bus.events.experiments import Limits, TaskData
 from bus.events.weights import SealedObject
 from bus.identity.directory import Directory
 from bus.memory import MemoryBroker
-from bus.runtime.clock import SystemClock
 from bus.runtime.listening import ignore, verified
 from bus.runtime.service import Context
 from bus.runtime.voice import Voice
@@ -113,7 +112,6 @@ class Site:
             Voice(self.broker, people.identity(EDGE)),
             people.anchor(),
             Directory(people.anchor()),
-            SystemClock(),
             stop,
         )
         tasks = await service.build(context)

@@ -22,7 +22,6 @@ from bus.events.weights import Resources
 from bus.identity.directory import Directory
 from bus.memory import MemoryBroker
 from bus.ports import Broker
-from bus.runtime.clock import Clock, SystemClock
 from bus.runtime.listening import Work, ignore, learn_principals, verified
 from bus.runtime.service import Context, hold_lease
 from bus.runtime.settings import ServiceSettings
@@ -156,13 +155,12 @@ SETTINGS: dict[str, type[ServiceSettings]] = {
 }
 
 
-def context(broker: Broker, name: str, folder: Path, stop: asyncio.Event, clock: Clock | None = None) -> Context[Any]:
+def context(broker: Broker, name: str, folder: Path, stop: asyncio.Event) -> Context[Any]:
     """What a service is given, on a broker of the test's."""
     kind = SETTINGS[name]
     settings = kind(server_url="memory", identity=folder, anchor=folder, data=folder, lease_s=LEASE_S)
-    clock = clock or SystemClock()
-    voice = Voice(broker, people.identity(name), clock)
-    return Context(settings, broker, voice, people.anchor(), Directory(people.anchor()), clock, stop)
+    voice = Voice(broker, people.identity(name))
+    return Context(settings, broker, voice, people.anchor(), Directory(people.anchor()), stop)
 
 
 async def run_service(broker: Broker, name: str, folder: Path, stop: asyncio.Event) -> None:

@@ -26,7 +26,6 @@ from bus.jetstream import Endpoint, JetStreamBroker
 from bus.jetstream.server import EmbeddedServer
 from bus.memory import MemoryBroker
 from bus.ports import Broker
-from bus.runtime.clock import SystemClock
 from bus.runtime.listening import ignore, verified
 from bus.runtime.service import Context
 from bus.runtime.voice import Voice
@@ -57,7 +56,7 @@ async def sink(broker: Broker, folder: Path) -> AsyncIterator[asyncio.Task[Any]]
     settings = AuditSinkSettings(server_url="-", identity=folder, anchor=folder, data=folder)
     voice = Voice(broker, people.identity("audit_sink"))
     directory = Directory(people.anchor())
-    context = Context(settings, broker, voice, people.anchor(), directory, SystemClock(), stop)
+    context = Context(settings, broker, voice, people.anchor(), directory, stop)
     tasks = await service.build(context)
     running = asyncio.ensure_future(tasks["events"]())
     try:

@@ -23,7 +23,6 @@ from bus.identity.keys import Identity
 from bus.jetstream import Endpoint, JetStreamBroker
 from bus.jetstream.server import EmbeddedServer
 from bus.ports import Broker
-from bus.runtime.clock import SystemClock
 from bus.runtime.listening import ignore, verified
 from bus.runtime.service import Context
 from bus.runtime.voice import Voice
@@ -52,7 +51,7 @@ async def sign(broker: Broker, folder: Path) -> None:
     settings = AuditSinkSettings(server_url="-", identity=folder, anchor=folder, data=folder)
     voice = Voice(broker, people.identity("audit_sink"))
     directory = Directory(people.anchor())
-    tasks = await service.build(Context(settings, broker, voice, people.anchor(), directory, SystemClock(), stop))
+    tasks = await service.build(Context(settings, broker, voice, people.anchor(), directory, stop))
     running = asyncio.ensure_future(tasks["events"]())
     async with asyncio.timeout(30):
         async for record in verified(broker, people.directory(), "ev.federation.audit.>", reject=ignore, follow=True):
