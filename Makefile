@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 
 FAULTS ?= 200
 
-.PHONY: demo test slow faults check fmt docs clean
+.PHONY: demo test slow faults scale check fmt docs clean
 
 demo: $(VENV)/.core
 	$(BIN)/muster demo
@@ -16,7 +16,10 @@ slow: $(VENV)/.dev
 	$(BIN)/pytest -n auto -m slow
 
 faults: $(VENV)/.dev
-	MUSTER_FAULTS=$(FAULTS) $(BIN)/pytest -q -s -m slow tests/fault
+	$(BIN)/python scripts/faults.py --seeds $(FAULTS) $(if $(WRITE),--write)
+
+scale: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.scale $(ARGS)
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -209,7 +209,7 @@ class JetStreamLog:
         while True:
             try:
                 async for stored in self._read_once(filter_, position, follow=follow):
-                    if self._spec.in_memory:
+                    if self._spec.last_only:
                         seen, newest = newest is not None and stored.stored_at <= newest, stored.stored_at
                     else:
                         seen = stored.sequence <= position
@@ -223,8 +223,8 @@ class JetStreamLog:
                 failures += 1
                 if not follow and failures > _AGAIN.get(error.code, 0):
                     raise _lost(error) from error
-                if self._spec.in_memory:
-                    # A server that forgot the messages counts them from 1 again.
+                if self._spec.last_only:
+                    # A server that lost the newest messages, unsynced as they are, counts them again from before.
                     position = 0
             else:
                 return

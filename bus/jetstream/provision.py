@@ -46,11 +46,11 @@ def stream_config(spec: Stream, *, disk_bytes: int, replicas: int) -> dict[str, 
         "name": spec.name,
         "subjects": list(spec.subjects),
         "retention": "limits",
-        "storage": "memory" if spec.in_memory else "file",
+        "storage": "file",
         "num_replicas": replicas if spec.copies else 1,
         "max_msg_size": spec.max_message_bytes,
         "max_age": int((spec.max_age_s or 0) * _NS),
-        "max_bytes": -1 if spec.in_memory else int(disk_bytes * spec.share_of_disk),
+        "max_bytes": int(disk_bytes * spec.share_of_disk),
         "max_consumers": _MAX_CONSUMERS,
         "max_msgs_per_subject": 1 if spec.write_once or spec.last_only else -1,
         "discard": "new" if spec.write_once else "old",
@@ -60,7 +60,7 @@ def stream_config(spec: Stream, *, disk_bytes: int, replicas: int) -> dict[str, 
         "allow_direct": True,
         "allow_atomic": spec.synced,
     }
-    if not spec.synced and not spec.in_memory:
+    if not spec.synced and config["num_replicas"] == 1:
         # The server then acknowledges before it has written anything, even where everything else is synced.
         config["persist_mode"] = "async"
     return config

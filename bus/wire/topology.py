@@ -39,7 +39,6 @@ class Stream:
         permanent: Nothing can be deleted or purged, by anybody.
         synced: Every message is on disk before it is acknowledged. Otherwise it may be in the broker's memory only, and
             is lost with its process.
-        in_memory: Kept in memory only: for what a restart may forget.
         max_age_s: Messages older than this go; ``None`` keeps them.
         share_of_disk: Part of the broker's disk budget that this stream may fill.
         max_message_bytes: Largest message, headers included.
@@ -52,7 +51,6 @@ class Stream:
     last_only: bool = False
     permanent: bool = False
     synced: bool = False
-    in_memory: bool = False
     max_age_s: float | None = None
     share_of_disk: float = 0.05
     max_message_bytes: int = MIB
@@ -66,7 +64,7 @@ STREAMS: Final = (
     # five to ten times the CPU, and what is lost with a disk is a cycle that is tried again.
     Stream(StreamName.WEIGHTS, ("w.>",), write_once=True, synced=True, share_of_disk=0.55, copies=False),
     Stream(StreamName.TELEMETRY, ("tel.>",), max_age_s=3 * DAY_S, copies=False),
-    Stream(StreamName.LEASES, ("lease.>",), last_only=True, in_memory=True, max_age_s=DAY_S, copies=False),
+    Stream(StreamName.LEASES, ("lease.>",), last_only=True, max_age_s=DAY_S),
     Stream(StreamName.DEADLETTERS, ("dead.>",), write_once=True, synced=True, max_age_s=30 * DAY_S),
 )
 

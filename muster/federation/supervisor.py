@@ -22,8 +22,9 @@ from bus.identity.directory import Principal
 from bus.identity.keys import Identity
 from bus.identity.permissions import permissions
 from bus.jetstream import Endpoint, JetStreamBroker
+from bus.jetstream.health import Watcher
 from bus.jetstream.provision import provide_consumer, provide_streams
-from bus.jetstream.server import EmbeddedServer, ServerSettings
+from bus.jetstream.server import LEAST_FREE_BYTES, EmbeddedServer, ServerSettings
 from bus.processes import die_with_parent
 from bus.runtime.listening import ignore, learn_principals, verified
 from bus.runtime.voice import Voice
@@ -37,6 +38,10 @@ _BACKOFF_S: Final = (0.1, 0.5, 1.0, 2.0, 5.0)
 _STABLE_S: Final = 10.0
 _STOP_S: Final = 15.0
 _READY_S: Final = 60.0
+_LOOK_S: Final = 1.0
+"""How often the server is asked whether it still stores messages."""
+_AGAIN_S: Final = 5.0
+"""Not sooner than this is a server restarted again that is still in trouble."""
 _MODULES: Final = {name: name for name in SERVICES}
 
 
@@ -121,6 +126,7 @@ class Supervisor:
         self._on_restart = on_restart
         self._children: dict[str, Child] = {}
         self._keepers: list[asyncio.Task[None]] = []
+        self._watcher = Watcher.generate()
 
     async def start(self) -> None:
         """Start the server, put everything in place, start the services.
@@ -128,8 +134,10 @@ class Supervisor:
         Raises:
             Configuration: The server or the port cannot be had.
         """
-        await self._keep("nats-server", EmbeddedServer(self._server_settings()))
+        server = EmbeddedServer(self._server_settings())
+        await self._keep("nats-server", server)
         await self._provide()
+        self._keepers.append(asyncio.create_task(self._watch(server), name="watch-nats-server"))
         for principal in (*SERVICES, *self.description.edges):
             await self._keep(principal, Service(self.layout, principal))
 
@@ -168,6 +176,33 @@ class Supervisor:
         if server is not None:
             await server.stop()
 
+    async def trouble(self) -> str | None:
+        """What keeps the server from storing messages; ``None`` if nothing does."""
+        return await self._watcher.trouble(self.description.url)
+
+    async def _watch(self, server: EmbeddedServer) -> None:
+        """Restart a server that has ceased to store messages, once it has room again: it does not recover by itself."""
+        told = False
+        while True:
+            await asyncio.sleep(_LOOK_S)
+            if (trouble := await self.trouble()) is None:
+                continue
+            if server.free_bytes >= LEAST_FREE_BYTES:
+                _log.warning("restarting the NATS server, which could not write and does not try again: %s", trouble)
+                await server.stop()
+                await asyncio.sleep(_AGAIN_S)
+                told = False
+            elif not told:
+                _log.error(
+                    "the NATS server cannot write: %s. Free space for %s, where %d bytes are left and %d are needed; "
+                    "it is then started again by itself, and until then everybody waits",
+                    trouble,
+                    server.settings.directory,
+                    server.free_bytes,
+                    LEAST_FREE_BYTES,
+                )
+                told = True
+
     async def _keep(self, name: str, child: Child) -> None:
         await child.start()
         self._children[name] = child
@@ -186,19 +221,28 @@ class Supervisor:
                 await asyncio.sleep(_BACKOFF_S[min(failures, len(_BACKOFF_S)) - 1] if failures else _BACKOFF_S[0])
                 try:
                     await child.start()
-                except MusterError as error:
+                except (MusterError, OSError) as error:
                     _log.warning("%s does not start again: %s", name, error)
                     failures += 1
                 else:
                     break
-            self._write_processes()
+            try:
+                self._write_processes()
+            except OSError as error:
+                _log.warning("the list of processes could not be written: %s", error)
 
     def _server_settings(self) -> ServerSettings:
         users = {}
         for name in self.description.principals:
             identity = Identity.load(self.layout.identity(name))
             users[identity.nkey_public] = permissions(Principal.of(identity))
-        return ServerSettings(self.layout.nats, self.description.port, users, self.description.disk_bytes)
+        return ServerSettings(
+            self.layout.nats,
+            self.description.port,
+            users,
+            self.description.disk_bytes,
+            watcher=self._watcher.nkey,
+        )
 
     async def _provide(self) -> None:
         """Streams, consumers, and what the operator has to say first; nothing of it twice."""

@@ -6,69 +6,61 @@ import asyncio
 import os
 import signal
 import sys
-from pathlib import Path
 
 import pytest
 
+from bus.events import Event
 from bus.events.cycles import CycleClosed, CycleOpened, UpdateSealed
 from bus.wire.record import Record
 from muster.follow import View
-from support.federation import Town, federation
+from support.federation import Town
 
-VICTIMS = {
-    "coordinator": UpdateSealed,
-    "policy_engine": CycleOpened,
-    "audit_sink": CycleOpened,
-    "hospital-b": CycleOpened,
-    "aggregator": CycleClosed,
-    "nats-server": UpdateSealed,
-}
-"""Who is killed, and at which event of the first training cycle."""
+from .conftest import Known
 
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(400)]
 
-@pytest.mark.timeout(600)
-async def test_any_process_may_be_killed_in_mid_cycle(tmp_path: Path) -> None:
-    async with federation(tmp_path) as town:
-        undisturbed = await town.run()
-        assert not town.restarts
-        for victim, moment in VICTIMS.items():
-            disturbed = await town.run(_killing(town, victim, moment))
-            assert town.restarts == [victim]
-            assert disturbed.digest == undisturbed.digest, victim
-            assert disturbed.events == undisturbed.events, victim
-            town.restarts.clear()
+RUNS: tuple[dict[str, type[Event]], ...] = (
+    {"policy_engine": CycleOpened, "hospital-b": CycleOpened},
+    {"audit_sink": CycleOpened, "aggregator": CycleClosed},
+    {"coordinator": UpdateSealed, "nats-server": CycleClosed},
+)
+"""Who is killed in one run, and at which event of the first training cycle."""
 
 
-def _killing(town: Town, victim: str, moment: type):
-    """Kills ``victim`` once, at the first event of type ``moment`` in training cycle 1."""
-    killed = []
+@pytest.mark.parametrize("moments", RUNS, ids=lambda moments: "-".join(moments))
+async def test_any_process_may_be_killed_in_mid_cycle(known: Known, moments: dict[str, type[Event]]) -> None:
+    disturbed = await known.town.run(_killing(known.town, moments))
+    assert sorted(known.town.restarts) == sorted(moments)
+    assert disturbed == known.undisturbed
+
+
+def _killing(town: Town, moments: dict[str, type[Event]]):
+    """Kills each victim once, at the first event of its type in training cycle 1."""
+    left = dict(moments)
 
     def tell(_: View, record: Record | None) -> None:
-        if killed or record is None or not isinstance(record.body, moment):
+        body = None if record is None else record.body
+        if not isinstance(body, CycleOpened | CycleClosed | UpdateSealed) or str(body.cycle) != "1-train-1":
             return
-        if record.body.cycle.number == 1 and record.body.cycle.kind == "train":
+        for victim in [name for name, moment in left.items() if isinstance(body, moment)]:
+            del left[victim]
             town.kill(victim)
-            killed.append(victim)
 
     return tell
 
 
-@pytest.mark.timeout(300)
-async def test_a_second_coordinator_takes_over_at_once(tmp_path: Path) -> None:
+async def test_a_second_coordinator_takes_over_at_once(known: Known) -> None:
     """Two processes with one identity: neither harms the other, and either is enough."""
-    async with federation(tmp_path) as town:
-        undisturbed = await town.run()
-        second = await asyncio.create_subprocess_exec(
-            sys.executable, "-P", "-m", "coordinator", "--settings", town.layout.settings("coordinator")
-        )
-        try:
-            together = await town.run()
-            os.kill(town.pid("coordinator"), signal.SIGSTOP)
-            alone = await town.run()
-            os.kill(town.pid("coordinator"), signal.SIGCONT)
-            again = await town.run()
-        finally:
-            second.terminate()
-            await second.wait()
-    for ran in (together, alone, again):
-        assert ran == undisturbed
+    town = known.town
+    second = await asyncio.create_subprocess_exec(
+        sys.executable, "-P", "-m", "coordinator", "--settings", town.layout.settings("coordinator")
+    )
+    try:
+        together = await town.run()
+        os.kill(town.pid("coordinator"), signal.SIGSTOP)
+        alone = await town.run()
+    finally:
+        os.kill(town.pid("coordinator"), signal.SIGCONT)
+        second.terminate()
+        await second.wait()
+    assert together == alone == known.undisturbed

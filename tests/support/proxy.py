@@ -16,11 +16,15 @@ class Proxy:
         target: Port of the server.
         port: Its own, once it runs.
         whole: Whether bytes get through.
+        deaf: Whether what the server says gets lost, while what it is told arrives.
+        deaf_from: Makes it deaf as soon as the server is told something with these bytes in it.
     """
 
     target: int
     port: int = 0
     whole: bool = True
+    deaf: bool = False
+    deaf_from: bytes | None = None
     _writers: set[asyncio.StreamWriter] = field(default_factory=set)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -33,13 +37,16 @@ class Proxy:
             writer.transport.abort()
             return
         self._writers |= {writer, ours}
-        await asyncio.gather(self._pump(reader, ours), self._pump(theirs, writer))
+        await asyncio.gather(self._pump(reader, ours), self._pump(theirs, writer, answers=True))
         self._writers -= {writer, ours}
 
-    @staticmethod
-    async def _pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+    async def _pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, *, answers: bool = False) -> None:
         with suppress(OSError):
             while data := await source.read(65536):
+                if answers and self.deaf:
+                    continue
+                if not answers and self.deaf_from is not None and self.deaf_from in data:
+                    self.deaf = True
                 sink.write(data)
                 await sink.drain()
         sink.transport.abort()
@@ -51,7 +58,7 @@ class Proxy:
             writer.transport.abort()
 
     def mend(self) -> None:
-        self.whole = True
+        self.whole, self.deaf, self.deaf_from = True, False, None
 
 
 @asynccontextmanager
