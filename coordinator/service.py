@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 
@@ -11,15 +11,15 @@ from pydantic import Field
 
 from bus.errors import Unavailable
 from bus.events import Role
-from bus.events.base import FEDERATION
+from bus.events.base import FEDERATION, ExperimentId, PrincipalId
+from bus.events.cycles import RunCycle
 from bus.events.experiments import ExperimentSubmitted
-from bus.events.principals import LeaseRenewed
+from bus.events.principals import EdgeAppeared, EdgeLapsed, LeaseRenewed
 from bus.runtime.aio import until
 from bus.runtime.deciding import Decider
 from bus.runtime.listening import ignore, verified
 from bus.runtime.service import Context, Task
 from bus.runtime.settings import ServiceSettings
-from bus.wire import subjects
 from bus.wire.decision import Decision
 from bus.wire.record import Record
 from bus.wire.topology import StreamName
@@ -55,7 +55,7 @@ class Coordinator:
     def __init__(self, context: Context[CoordinatorSettings]) -> None:
         self._context = context
         self._watch = Watch(context.settings.lease_s)
-        self._ordered: dict[str, set[str]] = {}
+        self._given: dict[ExperimentId, tuple[str, dict[PrincipalId, int]]] = {}
         self._reported: dict[str, str] = {}
         self._looked = asyncio.Event()
         self.world = World(context.settings.experiments_per_edge, remember=False)
@@ -72,10 +72,13 @@ class Coordinator:
             if not isinstance(body, LeaseRenewed) or self._stale(record, body):
                 continue
             if body.holder == context.voice.identity.principal:
-                self._watch.beat(self.world.fleet)
+                noted: Sequence[EdgeAppeared | EdgeLapsed] = self._watch.beat(self.world.fleet)
             elif context.directory[body.holder].role is Role.EDGE:
-                self._watch.heard(body.holder, body.valid_s)
-            for event in self._watch.decide(self.world.fleet):
+                appeared = self._watch.heard(body.holder, body.valid_s, self.world.fleet)
+                noted = [appeared] if appeared is not None else []
+            else:
+                continue
+            for event in noted:
                 strand = self.world.fleet.presence(event.edge).strand
                 await self.decider.say(Decision(event, FEDERATION, strand), cause=None)
 
@@ -93,17 +96,25 @@ class Coordinator:
         experiment = self.world.experiments.get(entity_id)
         if experiment is None:
             return
-        given = self._ordered.setdefault(entity_id, set())
-        for command in orders(experiment, self._context.broker.now()):
-            subject = subjects.of(command, owner=experiment.owner, actor=self._context.voice.identity.principal)
-            if subject not in given:
-                await self._context.voice.order(command, cause=cause)
-                given.add(subject)
+        given = self._given_in(experiment)
+        for command in orders(experiment, self._context.broker.now(), given):
+            await self._context.voice.order(command, cause=cause)
+            given[command.edge] = command.trial if isinstance(command, RunCycle) else 0
         await self._report(experiment)
-        if experiment.cycle is None or experiment.phase.final:
-            del self._ordered[entity_id]  # it will hardly be ordered again, and would be written once all the same
         if cause is not None:
             self._looked.set()
+
+    def _given_in(self, experiment: Experiment) -> dict[PrincipalId, int]:
+        """Edge -> what it was told last about the cycle that runs, or about its end."""
+        if experiment.cycle is None:
+            for over in (self._given.keys() - self.world.experiments.keys()) | {experiment.id}:
+                self._given.pop(over, None)
+            return {}
+        about = f"{experiment.cycle.opened} {experiment.phase.final}"
+        known, given = self._given.get(experiment.id, ("", {}))
+        if known != about:
+            known, given = self._given[experiment.id] = (about, {})
+        return given
 
     async def _report(self, experiment: Experiment) -> None:
         """Tell the vendor what an experiment waits for, whenever that changes."""

@@ -42,7 +42,7 @@ def waiting_for(experiment: Experiment, world: World, queued: QueueReported | No
     if queued is not None and experiment.phase is Phase.QUEUED and queued.reason:
         return queued.reason
     if experiment.cycle is not None and experiment.phase is Phase.RUNNING:
-        return "updates of " + ", ".join(experiment.cycle.awaited) if experiment.cycle.awaited else None
+        return "updates of " + ", ".join(sorted(experiment.cycle.awaited)) if experiment.cycle.awaited else None
     if experiment.phase in _WAITING and experiment.cycle is None:
         return blocked(experiment, world.fleet)
     return None

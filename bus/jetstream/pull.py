@@ -10,8 +10,10 @@ import asyncio
 import json
 from collections import OrderedDict
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Final
 
+from nats import errors as nats_errors
 from nats.aio.msg import Msg
 
 from bus.errors import NotFound, Unavailable
@@ -72,7 +74,8 @@ class Pull:
                     yield msg
         finally:
             if not self._session.over.is_set():
-                await subscription.unsubscribe()
+                with suppress(nats_errors.Error):  # the connection may be closing
+                    await subscription.unsubscribe()
 
     async def _ask(self) -> None:
         while len(self._requests) < 2:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -37,6 +38,7 @@ from coordinator.domain.state import Experiment, Failed, Fleet, OpenCycle, Phase
 MAX_ATTEMPTS: Final = 3
 """How often a cycle is run before the experiment fails for want of a quorum."""
 
+_FEW: Final = 10
 AGGREGATOR: Final = PrincipalId("aggregator")
 _NO_CLOSING: Final = Failure(
     category="infra",
@@ -82,7 +84,7 @@ def blocked(experiment: Experiment, fleet: Fleet) -> str | None:
         missing = sorted(set(experiment.spec.recipients) - set(able))
         return (
             f"waiting for edges with dataset {experiment.spec.data.dataset!r}: {len(able)} of {experiment.quorum} "
-            f"are live; missing {', '.join(missing)}"
+            f"are live; missing {_some(missing)}"
         )
     return None
 
@@ -98,8 +100,7 @@ def _at_rest(experiment: Experiment) -> Event | None:
 def _in_cycle(experiment: Experiment, cycle: OpenCycle, now: datetime) -> Event | None:
     if cycle.closed is not None:
         return _after_closing(experiment, cycle, cycle.closed, now)
-    possible = len(cycle.usable) + len(cycle.awaited)
-    if possible < cycle.quorum:
+    if len(cycle.cohort) - len(cycle.lost) < cycle.quorum:
         return _abandon(experiment, cycle)
     if not cycle.awaited:
         return _close(experiment, cycle, revision=1)
@@ -165,9 +166,17 @@ def _why(cycle: OpenCycle, edge: PrincipalId) -> Failure:
 
 def _abandon(experiment: Experiment, cycle: OpenCycle) -> CycleAbandoned:
     left_out = _left_out(cycle)
-    why = "".join(f"; {each.edge}: {each.failure.message}" for each in left_out)
-    reason = f"{len(cycle.usable)} of {len(cycle.cohort)} updates are usable; the quorum is {cycle.quorum}{why}"
+    why = _some([f"{each.edge}: {each.failure.message}" for each in left_out], "; ")
+    reason = f"{len(cycle.usable)} of {len(cycle.cohort)} updates are usable; the quorum is {cycle.quorum}"
+    if why:
+        reason += f"; {why}"
     return CycleAbandoned(experiment=experiment.id, cycle=cycle.cycle, reason=reason, left_out=left_out)
+
+
+def _some(words: Sequence[str], separator: str = ", ") -> str:
+    """The first few: with a thousand edges, nobody reads all of them."""
+    more = len(words) - _FEW
+    return separator.join([*words[:_FEW], *([f"and {more} more"] if more > 0 else [])])
 
 
 def _unanswered(experiment: Experiment, cycle: OpenCycle) -> CycleAbandoned:

@@ -259,8 +259,9 @@ def _opened(experiment: Experiment, record: Record, _fleet: Fleet) -> Experiment
     answers: dict[PrincipalId, Answer] = {}
     if body.source is not None and experiment.inherited is not None:
         answers = {each.edge: Sealed(each.update, each.weight) for each in experiment.inherited.included}
+    awaited = frozenset(body.cohort).difference(answers)
     cycle = OpenCycle(
-        body.cycle, record.id, body.cohort, body.quorum, body.deadline, body.model, answers, source=body.source
+        body.cycle, record.id, body.cohort, body.quorum, body.deadline, body.model, awaited, answers, source=body.source
     )
     return replace(experiment, phase=Phase.RUNNING, cycle=cycle)
 
@@ -284,7 +285,7 @@ def _sealed(experiment: Experiment, record: Record, fleet: Fleet) -> Experiment:
     least = 0 if body.cycle.kind is CycleKind.EVALUATE else 1
     if not least <= body.examples <= rows:
         answer = Failed(_impossible_count(body.examples, rows, record), MAX_TRIALS, final=True, lasting=True)
-    return replace(experiment, cycle=replace(cycle, answers={**cycle.answers, record.actor: answer}))
+    return replace(experiment, cycle=cycle.answered(record.actor, answer))
 
 
 def _impossible_count(examples: int, rows: int, record: Record) -> Failure:
@@ -305,7 +306,7 @@ def _update_failed(experiment: Experiment, record: Record, _fleet: Fleet) -> Exp
         return experiment
     final = not body.retryable or body.trial >= MAX_TRIALS
     answer = Failed(body.failure, body.trial, final=final, lasting=not body.retryable)
-    return replace(experiment, cycle=replace(cycle, answers={**cycle.answers, record.actor: answer}))
+    return replace(experiment, cycle=cycle.answered(record.actor, answer))
 
 
 @_on(UpdateRejected)
@@ -314,7 +315,7 @@ def _rejected(experiment: Experiment, record: Record, _fleet: Fleet) -> Experime
     cycle = _current(experiment, body)
     if cycle is None:
         return experiment
-    return replace(experiment, cycle=replace(cycle, rejected={**cycle.rejected, body.edge: body.failure}))
+    return replace(experiment, cycle=cycle.without(body.edge, body.failure))
 
 
 @_on(CycleExpired)

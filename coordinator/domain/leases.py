@@ -29,24 +29,20 @@ class Watch:
         self._silence: dict[PrincipalId, int] = {}
         self._allowed: dict[PrincipalId, int] = {}
 
-    def heard(self, edge: PrincipalId, valid_s: float) -> None:
-        """An edge renewed a lease that is valid for ``valid_s``."""
+    def heard(self, edge: PrincipalId, valid_s: float, fleet: Fleet) -> EdgeAppeared | None:
+        """An edge renewed a lease that is valid for ``valid_s``; returns what is to be noted about that."""
         self._silence[edge] = 0
         self._allowed[edge] = math.ceil(valid_s / self._beat_s) + 1
+        presence = fleet.presence(edge)
+        return None if presence.live else EdgeAppeared(edge=edge, turn=presence.turn + 1)
 
-    def beat(self, fleet: Fleet) -> None:
-        """The coordinator's own lease was renewed."""
-        for edge, presence in fleet.presences.items():
-            if presence.live:
-                self._silence[edge] = self._silence.get(edge, 0) + 1
-
-    def decide(self, fleet: Fleet) -> list[EdgeAppeared | EdgeLapsed]:
-        """Edges that are to be noted as live or as lapsed."""
-        noted: list[EdgeAppeared | EdgeLapsed] = []
-        for edge, silence in sorted(self._silence.items()):
-            presence = fleet.presence(edge)
-            if silence == 0 and not presence.live:
-                noted.append(EdgeAppeared(edge=edge, turn=presence.turn + 1))
-            elif presence.live and silence > self._allowed.get(edge, RENEWALS_PER_LEASE + 1):
-                noted.append(EdgeLapsed(edge=edge, turn=presence.turn + 1))
-        return noted
+    def beat(self, fleet: Fleet) -> list[EdgeLapsed]:
+        """The coordinator's own lease was renewed; returns whose silence is to be noted."""
+        lapsed = []
+        for edge, presence in sorted(fleet.presences.items()):
+            if not presence.live:
+                continue
+            self._silence[edge] = self._silence.get(edge, 0) + 1
+            if self._silence[edge] > self._allowed.get(edge, RENEWALS_PER_LEASE + 1):
+                lapsed.append(EdgeLapsed(edge=edge, turn=presence.turn + 1))
+        return lapsed

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Final
 
 from bus.events import Command
@@ -13,14 +15,30 @@ from coordinator.domain.state import Experiment, Failed, OpenCycle, Phase
 _CANCEL_FOR: Final = timedelta(days=1)
 
 
-def orders(experiment: Experiment, now: datetime) -> tuple[Command, ...]:
-    """The commands that should have been given by now."""
-    if experiment.cycle is None:
+def orders(
+    experiment: Experiment, now: datetime, given: Mapping[PrincipalId, int] = MappingProxyType({})
+) -> tuple[Command, ...]:
+    """The commands that should have been given by now.
+
+    Args:
+        experiment: About which.
+        now: The time at the broker.
+        given: Edge -> the last trial that it was told of in this cycle, or anything once the experiment is over: such
+            commands are left out.
+    """
+    cycle = experiment.cycle
+    if cycle is None:
         return ()
     if to_cancel(experiment, now):
-        return _cancel(experiment, experiment.cycle)
-    if experiment.phase is Phase.RUNNING and experiment.cycle.closed is None:
-        return tuple(_run(experiment, experiment.cycle, edge) for edge in experiment.cycle.awaited)
+        return tuple(
+            CancelExperiment(edge=edge, experiment=experiment.id, turn=experiment.turn + 1)
+            for edge in cycle.cohort
+            if edge not in given
+        )
+    if experiment.phase is Phase.RUNNING and cycle.closed is None:
+        failed = {edge for edge, answer in cycle.answers.items() if isinstance(answer, Failed)} & cycle.awaited
+        again = {edge for edge in failed if given.get(edge) != _trial(cycle, edge)}
+        return tuple(_run(experiment, cycle, edge) for edge in sorted((cycle.awaited - given.keys()) | again))
     return ()
 
 
@@ -30,20 +48,18 @@ def to_cancel(experiment: Experiment, now: datetime) -> bool:
     return experiment.cycle is not None and ended is not None and now - ended <= _CANCEL_FOR
 
 
-def _cancel(experiment: Experiment, cycle: OpenCycle) -> tuple[Command, ...]:
-    return tuple(
-        CancelExperiment(edge=edge, experiment=experiment.id, turn=experiment.turn + 1) for edge in cycle.cohort
-    )
+def _trial(cycle: OpenCycle, edge: PrincipalId) -> int:
+    answer = cycle.answers.get(edge)
+    return answer.trials + 1 if isinstance(answer, Failed) else 1
 
 
 def _run(experiment: Experiment, cycle: OpenCycle, edge: PrincipalId) -> RunCycle:
-    answer = cycle.answers.get(edge)
     spec = experiment.spec
     return RunCycle(
         edge=edge,
         experiment=experiment.id,
         cycle=cycle.cycle,
-        trial=answer.trials + 1 if isinstance(answer, Failed) else 1,
+        trial=_trial(cycle, edge),
         owner=experiment.owner,
         deadline=cycle.deadline,
         framework=spec.framework,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Final
 
 from bus.events.base import DatasetId, ExperimentId, MessageId, OwnerId, PrincipalId
 from bus.events.cycles import Cycle, CycleClosed, Source
@@ -83,7 +84,9 @@ class OpenCycle:
         quorum: Least number of usable updates.
         deadline: When the wait for the edges is over; once it is closed, that for the aggregator.
         model: What the workers start from.
+        awaited: Edges that may still answer.
         answers: What the edges said so far.
+        lost: Edges whose part cannot count any more: they cannot do it, or it was rejected.
         expired: Whether the deadline was noted in the log.
         closed: The last closing; ``None`` while answers are awaited.
         rejected: Edges whose updates the aggregator could not use, with the reason.
@@ -96,7 +99,9 @@ class OpenCycle:
     quorum: int
     deadline: datetime
     model: SealedObject | None
+    awaited: frozenset[PrincipalId]
     answers: Mapping[PrincipalId, Answer] = field(default_factory=dict)
+    lost: frozenset[PrincipalId] = frozenset()
     expired: bool = False
     closed: CycleClosed | None = None
     rejected: Mapping[PrincipalId, Failure] = field(default_factory=dict)
@@ -111,14 +116,18 @@ class OpenCycle:
             if isinstance(answer, Sealed) and edge not in self.rejected
         }
 
-    @property
-    def awaited(self) -> tuple[PrincipalId, ...]:
-        """Edges that may still answer."""
-        return tuple(edge for edge in self.cohort if not self._settled(edge))
+    def answered(self, edge: PrincipalId, answer: Answer) -> OpenCycle:
+        """The cycle after an answer."""
+        answers = {**self.answers, edge: answer}
+        if isinstance(answer, Sealed):
+            return replace(self, answers=answers, awaited=self.awaited - {edge})
+        if answer.final:
+            return replace(self, answers=answers, awaited=self.awaited - {edge}, lost=self.lost | {edge})
+        return replace(self, answers=answers)
 
-    def _settled(self, edge: PrincipalId) -> bool:
-        answer = self.answers.get(edge)
-        return isinstance(answer, Sealed) or (isinstance(answer, Failed) and answer.final)
+    def without(self, edge: PrincipalId, failure: Failure) -> OpenCycle:
+        """The cycle once an update was rejected."""
+        return replace(self, rejected={**self.rejected, edge: failure}, lost=self.lost | {edge})
 
 
 @dataclass(frozen=True)
@@ -206,6 +215,9 @@ class Presence:
     strand: int = 0
 
 
+_ABSENT: Final = Presence()
+
+
 @dataclass(frozen=True)
 class Fleet:
     """The edges and what data they hold."""
@@ -220,4 +232,4 @@ class Fleet:
 
     def presence(self, edge: PrincipalId) -> Presence:
         """What is known of an edge; absent if it never appeared."""
-        return self.presences.get(edge, Presence())
+        return self.presences.get(edge, _ABSENT)

@@ -48,7 +48,7 @@ class World:
             holds does not grow with the history. What it has to know of one of them later, it is told (``recall``).
     """
 
-    FORM: ClassVar[str] = "coordinator 2"
+    FORM: ClassVar[str] = "coordinator 3"
 
     def __init__(self, places: int = PLACES, *, remember: bool = True) -> None:
         self._places = places
