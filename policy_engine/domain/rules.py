@@ -12,6 +12,7 @@ from bus.events import Event
 from bus.events.base import DatasetId, Digest, OwnerId, PrincipalId
 from bus.events.datasets import DatasetRegistered
 from bus.events.governance import FederationPaused, FederationResumed, VendorAllowed, VendorDisallowed
+from bus.events.strategies import KINDS
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class Rules:
 
     allowed: frozenset[OwnerId] = frozenset()
     paused: str | None = None
-    strategies: frozenset[str] = frozenset({"fedavg", "uniform"})
+    strategies: frozenset[str] = frozenset(KINDS)
     datasets: Mapping[DatasetId, Mapping[PrincipalId, DatasetRegistered]] = field(default_factory=dict)
 
     @property
