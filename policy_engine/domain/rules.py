@@ -22,7 +22,7 @@ class Rules:
     Attributes:
         allowed: Vendors that may submit.
         paused: Reason of the global pause; ``None`` while there is none.
-        strategies: Names of the strategies that this federation runs.
+        strategies: Names of the strategies that this federation runs: all that the release has.
         datasets: What the edges registered; questions are checked against it.
     """
 
@@ -33,8 +33,8 @@ class Rules:
 
     @property
     def digest(self) -> Digest:
-        """Of what the operator ruled; cited by every decision."""
-        content = msgpack.packb([sorted(self.allowed), self.paused, sorted(self.strategies)])
+        """Of what the operator ruled; cited by every decision. Which strategies there are is the release's matter."""
+        content = msgpack.packb([sorted(self.allowed), self.paused])
         return Digest(f"sha256:{hashlib.sha256(content).hexdigest()}")
 
 
