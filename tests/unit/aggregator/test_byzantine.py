@@ -58,3 +58,12 @@ def test_no_bad_edge_is_chosen(name: str, attack: str) -> None:
     chosen = run(name, rows, f=3, **({"keep": 8} if name == "multikrum" else {})).chosen
     assert chosen is not None
     assert min(chosen) >= BAD
+
+
+@pytest.mark.parametrize("name", list(ROBUST))
+def test_numbers_whose_squares_are_beyond_float64_are_far_away(name: str) -> None:
+    rows = [np.array([value, -value]) for value in (1e308, -1e308, 1.7e308, *(1.0 + n / 100 for n in range(8)))]
+    ran = run(name, [body({"w": row}, {"w": "F64"}) for row in rows], **ROBUST[name])
+    found = tensors(ran.model)["w"]
+    assert 1.0 <= found[0] <= 1.1
+    assert -1.1 <= found[1] <= -1.0

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+import tracemalloc
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import pytest
 
+from aggregator.domain.combine import Combiner, Surveyor
 from aggregator.domain.strategies.registry import STRATEGIES, strategy_of
 from bus.errors import Invalid, MusterError
 from bus.events.base import PrincipalId
 from bus.events.cycles import Contribution, Cycle, CycleClosed, CycleKind
 from bus.events.experiments import Strategy
 from bus.events.strategies import KINDS, check, settled
+from bus.weights.layout import header_bytes, parse
 from bus.weights.lockstep import BodyFailed
 from support.bodies import Ran, body, run, stored, tensors
 from support.story import X
@@ -134,8 +138,6 @@ def test_an_update_with_a_number_that_is_none_is_named(name: str, value: float) 
 
 
 def tensors_offset(content: bytes, name: str) -> int:
-    from bus.weights.layout import header_bytes, parse
-
     return next(t.begin for t in parse(content[: header_bytes(content)]).tensors if t.name == name)
 
 
@@ -229,3 +231,47 @@ def test_fedprox_is_refused_where_edges_cannot_do_their_part() -> None:
     with pytest.raises(Invalid, match="sklearn cannot") as failed:
         check(Strategy(name="fedprox"), "sklearn", 3)
     assert failed.value.code == "strategy.framework"
+
+
+CHUNK = 64 * 1024
+
+
+def long_rows(chunks: int, bodies: int) -> Iterator[list[bytes]]:
+    """Rows of a float32 model of so many chunks, made while they are read."""
+    size = CHUNK * (chunks - 1)
+    content = {
+        "__metadata__": {"muster": json.dumps({"reductions": {"w": "mean"}})},
+        "w": {"dtype": "F32", "shape": [size // 4], "data_offsets": [0, size]},
+    }
+    text = json.dumps(content).encode()
+    text += b" " * (CHUNK - 8 - len(text))
+    yield [len(text).to_bytes(8, "little") + text] * bodies
+    draw = np.random.default_rng(0)
+    for _ in range(chunks - 1):
+        yield [draw.normal(size=CHUNK // 4).astype(np.float32).tobytes() for _ in range(bodies)]
+
+
+def peak_bytes(name: str, chunks: int) -> int:
+    strategy = strategy_of(closed(Strategy(name=name)))
+    tracemalloc.start()
+    chosen, survey = None, strategy.survey(EDGES)
+    if survey is not None:
+        surveyor = Surveyor(survey, [1] * EDGES)
+        for row in long_rows(chunks, EDGES):
+            surveyor.take(row)
+        chosen = surveyor.choose()
+    combiner = Combiner([1] * EDGES, strategy, chosen)
+    for row in long_rows(chunks, EDGES + strategy.needs_previous):
+        needed = combiner.offer(row)
+        made = combiner.combine(None)
+        assert len(made.state) in {0, needed}
+    combiner.finish()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return peak
+
+
+@pytest.mark.parametrize("name", ["fedavg", "fedadam", "fedmedian", "multikrum"])
+def test_memory_does_not_grow_with_the_model(name: str) -> None:
+    peak_bytes(name, 3)
+    assert peak_bytes(name, 24) < 1.2 * peak_bytes(name, 6)
