@@ -106,6 +106,9 @@ class Teller:
                 f"{record.actor} submitted {body.name!r} at {when}: {cycles} of {body.strategy.name} on "
                 f"{body.data.dataset!r}, for {_listed(body.recipients)}."
             )
+            if body.origin is not None:
+                of = f"cycle {body.origin.cycle} of {body.origin.experiment}"
+                self._say(f"It averages the updates of {of} anew." if body.origin.anew else f"It goes on from {of}.")
         elif isinstance(body, ExperimentAdmitted):
             self._say(f"The policy engine admitted it: {'; '.join(body.reasons)}.")
         elif isinstance(body, ExperimentStarted) and self._last is not None:

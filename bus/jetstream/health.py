@@ -17,8 +17,8 @@ import nkeys
 from bus.errors import Denied, Invalid, Unavailable
 from bus.jetstream.session import Session
 
-_SUBJECT: Final = "$SYS.REQ.SERVER.PING.HEALTHZ"
-_INBOX: Final = "_INBOX_watcher"
+HEALTH: Final = "$SYS.REQ.SERVER.PING.HEALTHZ"
+INBOX: Final = "_INBOX_watcher"
 _ANSWER_S: Final = 3.0
 
 
@@ -46,11 +46,11 @@ class Watcher:
         ``None`` if nothing does, or if it does not answer at all: that shows in other ways.
         """
         try:
-            session = await Session.open(url, name="watcher", nkey_seed=self.seed, inbox=_INBOX, timeout_s=_ANSWER_S)
+            session = await Session.open(url, name="watcher", nkey_seed=self.seed, inbox=INBOX, timeout_s=_ANSWER_S)
         except (Unavailable, Denied):
             return None
         try:
-            reply = await session.request(_SUBJECT, b"", timeout_s=_ANSWER_S)
+            reply = await session.request(HEALTH, b"", timeout_s=_ANSWER_S)
             health = json.loads(reply.data).get("data", {})
         except (Unavailable, Denied, Invalid, ValueError):
             return None

@@ -17,6 +17,7 @@ from typing import Final
 
 from bus.errors import Configuration, Unavailable
 from bus.identity.permissions import Permissions
+from bus.jetstream.health import HEALTH, INBOX
 from bus.processes import die_with_parent
 from bus.wire.topology import MIB
 
@@ -220,7 +221,8 @@ def configuration(settings: ServerSettings) -> str:
         content["server_name"] = member.name
         content["cluster"] = {"name": "muster", "listen": f"127.0.0.1:{member.port}", "routes": list(member.routes)}
     if settings.watcher is not None:
-        content |= {"accounts": {"WATCH": {"users": [{"nkey": settings.watcher}]}}, "system_account": "WATCH"}
+        watcher = _user(settings.watcher, Permissions((HEALTH,), (f"{INBOX}.>",)))
+        content |= {"accounts": {"WATCH": {"users": [watcher]}}, "system_account": "WATCH"}
     if settings.users:
         content["authorization"] = {"users": [_user(nkey, rules) for nkey, rules in settings.users.items()]}
     return json.dumps(content, indent=2) + "\n"

@@ -5,11 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from typing import Final
 
 from bus.memory.stream import MemoryStream
 from bus.wire import subjects
 from bus.wire.message import Stored
 from bus.wire.topology import Consumer
+
+
+_SOON_S: Final = 1e-6
+"""Closer than this is now: a wait for what rounding has left over would end before it began, again and again."""
 
 
 @dataclass
@@ -33,7 +38,7 @@ class ConsumerState:
 
     def next_due(self, now: float) -> _Pending | None:
         """The next delivery that may be handed out at ``now``, marked as under way."""
-        overdue = [p for p in self.pending.values() if p.due <= now]
+        overdue = [p for p in self.pending.values() if p.due <= now + _SOON_S]
         if overdue:
             pending = min(overdue, key=lambda p: p.stored.sequence)
             pending.attempt += 1

@@ -48,7 +48,7 @@ def list_(
             shown.add_row(fact["id"], fact["name"], fact["state"], cycles, fact["dataset"], fact["waiting_for"] or "")
         older = len(ids) - len(known)
         if older > 0:
-            frame.out.say(f"{older} older ones are not shown: muster list --last {len(ids)}")
+            frame.out.say(f"older ones: {older}; show them with muster list --last {len(ids)}")
         frame.out.result({"experiments": facts}, shown if facts else "no experiments yet: start one with 'muster run'")
 
     frame.run(work)

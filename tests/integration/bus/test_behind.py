@@ -43,7 +43,7 @@ class Behind:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self.endpoint = connection.endpoint
+        self.endpoint, self.clock = connection.endpoint, connection.clock
         self.lacks = 0
 
     async def session(self) -> Clustered:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bus.events.base import Digest
+from bus.events.base import Digest, ExperimentId
 from bus.events.cycles import (
     Contribution,
     Cycle,
@@ -20,9 +20,11 @@ from bus.events.experiments import (
     ExperimentAdmitted,
     ExperimentFailed,
     ExperimentRefused,
+    ExperimentRequeued,
     ExperimentStarted,
     Failure,
     FailurePhase,
+    Origin,
     PauseRequested,
     Strategy,
 )
@@ -141,3 +143,16 @@ def test_what_nobody_said_before_is_told_when_a_cycle_is_given_up() -> None:
     )
     assert "Without hospital-b: no answer (M1502 cycle.no_answer at hospital-b)." in text
     assert "Next step, for the owner: see whether the edge is up" in text
+
+
+def test_where_a_fork_comes_from() -> None:
+    origin = Origin(experiment=ExperimentId("01P"), cycle=2, model=sealed("m"))
+    assert "It goes on from cycle 2 of 01P." in told(Story().said(submission(origin=origin), "acme"))
+    anew = origin.model_copy(update={"anew": True})
+    assert "It averages the updates of cycle 2 of 01P anew." in told(Story().said(submission(origin=anew), "acme"))
+
+
+def test_who_gives_its_places_back() -> None:
+    body = ExperimentRequeued(experiment=X, turn=1, reason="missing hospital-a")
+    sentence = "It went back to the queue, so that others have its places: missing hospital-a."
+    assert sentence in told(Story().said(body, "coordinator"))
