@@ -18,7 +18,7 @@ from aggregator.domain.scores import combine
 from aggregator.domain.strategies.registry import inputs_of, strategy_of
 from bus.errors import Invalid, MusterError, NotFound
 from bus.events.base import Digest, PrincipalId
-from bus.events.cycles import CycleKind, ModelAveraged, ModelEvaluated
+from bus.events.cycles import CycleClosed, CycleKind, ModelAveraged, ModelEvaluated
 from bus.events.weights import FederatedScore, SealedObject
 from bus.identity.keys import Identity
 from bus.ports import BlobStore
@@ -68,14 +68,17 @@ async def replay(client: Client, experiment: Experiment, tell: Callable[[Recompu
         tell: Told of each outcome as it is done.
     """
     results = []
-    before: ModelAveraged | None = None
+    origin = experiment.spec.origin
+    before: _Before | None = None if origin is None or origin.anew else (origin.model, origin.state)
     async for outcome in outcomes(client, experiment):
         results.append(await _recompute(outcome, before, client.broker.blobs(), client.identity))
         tell(results[-1])
-        before = outcome.body if isinstance(outcome.body, ModelAveraged) else before
+        before = (outcome.body.model, outcome.body.state) if isinstance(outcome.body, ModelAveraged) else before
     return results
 
 
+_Before = tuple[SealedObject, SealedObject | None]
+"""What an outcome has to go on from: a model, and what the strategy kept."""
 Moment = int | datetime
 """A sequence on the log, or a time."""
 
@@ -108,14 +111,12 @@ async def world_at(client: Client, moment: Moment) -> World:
     return world
 
 
-async def _recompute(
-    outcome: Outcome, before: ModelAveraged | None, blobs: BlobStore, identity: Identity
-) -> Recomputed:
+async def _recompute(outcome: Outcome, before: _Before | None, blobs: BlobStore, identity: Identity) -> Recomputed:
     body = outcome.body
     if isinstance(body, ModelEvaluated):
         scores = combine({edge: update.scores for edge, update in outcome.updates.items()})
         return Recomputed(outcome.cycle, _digest(body.scores), _digest(scores))
-    if before is not None and (outcome.closing.model, outcome.closing.state) != _went_on_from(outcome, before):
+    if before is not None and not _goes_on_from(outcome.closing, before):
         reason = "the closing goes on from another model or state than the outcome before it"
         return Recomputed(outcome.cycle, body.model.digest, None, reason)
     try:
@@ -131,8 +132,9 @@ async def _recompute(
     return Recomputed(outcome.cycle, body.model.digest, found.model)
 
 
-def _went_on_from(outcome: Outcome, before: ModelAveraged) -> tuple[SealedObject, SealedObject | None]:
-    return before.model, before.state if outcome.closing.cycle.kind is CycleKind.TRAIN else None
+def _goes_on_from(closing: CycleClosed, before: _Before) -> bool:
+    model, state = before
+    return closing.model == model and closing.state == (state if closing.cycle.kind is CycleKind.TRAIN else None)
 
 
 def _told(body: ModelAveraged) -> tuple[Digest | None, tuple[PrincipalId, ...] | None]:

@@ -12,7 +12,6 @@ from bus.wire import subjects
 from bus.wire.message import Stored
 from bus.wire.topology import Consumer
 
-
 _SOON_S: Final = 1e-6
 """Closer than this is now: a wait for what rounding has left over would end before it began, again and again."""
 

@@ -17,6 +17,8 @@ from bus.ports import Broker
 from bus.runtime.voice import Voice
 from bus.weights import transfer
 from bus.wire.record import Record
+from coordinator.domain.decide import _close
+from coordinator.domain.state import Experiment, OpenCycle
 from muster.client import Client
 from muster.explain import explained
 from muster.fork import fork_of
@@ -134,6 +136,22 @@ async def test_a_replay_notices_a_choice_that_is_not_krums(tmp_path: Path, monke
         monkeypatch.setattr("aggregator.domain.strategies.krum.Krum.chosen", lambda *_arguments: (0, 2))
         results = await replayed(spine)
     assert [result.equal for result in results if "train" in result.cycle] == [False] * CYCLES
+
+
+async def test_a_replay_notices_a_closing_that_goes_on_from_elsewhere(tmp_path: Path) -> None:
+    async with running_spine(tmp_path) as spine:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("coordinator.domain.decide._close", _forgetful)
+            await ran(spine, Strategy(name="fedavgm"))
+        results = await replayed(spine)
+    reasons = {result.cycle: result.reason for result in results}
+    assert [cycle for cycle, reason in reasons.items() if reason] == ["2-train-1", "3-train-1"]
+    assert "another model or state" in (reasons["2-train-1"] or "")
+
+
+def _forgetful(experiment: Experiment, cycle: OpenCycle, revision: int) -> CycleClosed:
+    """A coordinator that loses what the strategy kept."""
+    return _close(experiment, cycle, revision).model_copy(update={"state": None})
 
 
 @pytest.mark.parametrize(
