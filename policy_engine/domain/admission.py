@@ -71,14 +71,11 @@ def _bounds(_rules: Rules, _owner: OwnerId, asked: ExperimentSubmitted) -> Itera
         yield f"the deadline is {asked.deadline_s} s: it must be above 0"
 
 
-def _strategy(rules: Rules, _owner: OwnerId, asked: ExperimentSubmitted) -> Iterator[str]:
+def _strategy(_rules: Rules, _owner: OwnerId, asked: ExperimentSubmitted) -> Iterator[str]:
     try:
         strategies.check(asked.strategy, asked.framework, asked.quorum or len(asked.recipients))
     except Invalid as error:
         yield error.message
-    else:
-        if asked.strategy.name not in rules.strategies:
-            yield f"strategy {asked.strategy.name!r} is not permitted; permitted: {', '.join(sorted(rules.strategies))}"
 
 
 RULES: Final[tuple[Rule, ...]] = (_vendor, _dataset, _quorum, _bounds, _strategy)

@@ -12,7 +12,6 @@ from bus.events import Event
 from bus.events.base import DatasetId, Digest, OwnerId, PrincipalId
 from bus.events.datasets import DatasetRegistered
 from bus.events.governance import FederationPaused, FederationResumed, VendorAllowed, VendorDisallowed
-from bus.events.strategies import KINDS
 
 
 @dataclass(frozen=True)
@@ -22,13 +21,11 @@ class Rules:
     Attributes:
         allowed: Vendors that may submit.
         paused: Reason of the global pause; ``None`` while there is none.
-        strategies: Names of the strategies that this federation runs: all that the release has.
         datasets: What the edges registered; questions are checked against it.
     """
 
     allowed: frozenset[OwnerId] = frozenset()
     paused: str | None = None
-    strategies: frozenset[str] = frozenset(KINDS)
     datasets: Mapping[DatasetId, Mapping[PrincipalId, DatasetRegistered]] = field(default_factory=dict)
 
     @property
