@@ -2,32 +2,48 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import msgpack
 from cryptography.hazmat.primitives.hpke import MLKEM768X25519PublicKey
 
-from aggregator.domain.combine import Combiner
+from aggregator.domain.combine import Combiner, Surveyor
+from aggregator.domain.strategies.registry import inputs_of, strategy_of
 from bus.errors import Integrity
 from bus.events.base import Digest, OwnerId, PrincipalId
 from bus.events.cycles import CycleClosed, CycleKind, UpdateSealed
+from bus.events.strategies import settled
 from bus.events.weights import SealedObject
 from bus.identity.directory import Directory
 from bus.identity.keys import Identity
 from bus.ports import BlobStore
-from bus.weights import sealing, transfer
-from bus.weights.lockstep import BodyFailed, lockstep
-from bus.weights.sealing import Seal
+from bus.weights import combining, sealing, transfer
+from bus.weights.combining import Inputs
+from bus.weights.lockstep import BodyFailed
+from bus.weights.sealing import CHUNK_BYTES, Seal
 from bus.wire.subjects import weights_address
 
-_WINDOW: Final = 2
-"""Chunks of each update asked for ahead: memory grows by two chunks per edge, whatever the model's size."""
-ARITHMETIC: Final = "correctly rounded mean v1"
+ARITHMETIC: Final = "strategies v1"
 """Names what turns inputs into bytes. It changes when the same inputs could give other bytes, so that a file key
 never seals two plaintexts."""
+
+
+@dataclass(frozen=True)
+class Averaged:
+    """What came of a closing.
+
+    Attributes:
+        model: The outcome.
+        state: What the strategy keeps, if anything.
+        selected: Edges that the strategy chose, if it chooses.
+    """
+
+    model: SealedObject
+    state: SealedObject | None
+    selected: tuple[PrincipalId, ...] | None
 
 
 class Averaging:
@@ -49,43 +65,87 @@ class Averaging:
         closed: CycleClosed,
         owner: OwnerId,
         updates: Mapping[PrincipalId, UpdateSealed],
-        weights: Sequence[int],
-    ) -> SealedObject:
+    ) -> Averaged:
         """Combine ``updates``, seal the outcome for the recipients that ``closed`` names, and store it.
 
         Args:
             closed: The closing.
             owner: Of the experiment.
             updates: By edge.
-            weights: Of each update, in the order of the closing.
 
         Raises:
             BodyFailed: An update cannot be used; its index is that in ``closed.included``.
+            Invalid: The strategy cannot work with this, or no usable model comes of it.
+            Integrity: The last model or the strategy's state is not what its digest says.
+            NotFound: One of them is no longer kept.
             Unavailable: The store is away; call again.
         """
-        bodies = _bodies(closed, updates)
-        address = self._address(closed, owner)
-        key = sealing.file_key(self._identity, address, _context(bodies, weights, closed))
-        upload = transfer.Upload(self._blobs, Seal(key, address, bodies[0].size_bytes), address)
-        combiner = Combiner(weights)
-        streams = [transfer.download(self._blobs, body, self._identity, window=_WINDOW) for body in bodies]
+        strategy = strategy_of(closed)
+        weights = strategy.weights([contribution.weight for contribution in closed.included])
+        inputs = inputs_of(closed, strategy, _bodies(closed, updates))
+        selected: tuple[int, ...] | None = None
+        survey = strategy.survey(len(weights))
+        if survey is not None:
+            selected = await combining.surveyed(self._blobs, self._identity, inputs, Surveyor(survey, weights))
+        combiner = Combiner(weights, strategy, selected)
+        context = _context(inputs, weights, closed)
+        model = self._sink("model", closed, owner, context, inputs.updates[0].size_bytes)
+        state: _Sink | None = None
         try:
-            async for row in lockstep(streams):
-                for chunk in await asyncio.to_thread(combiner.take, row):
-                    await upload.send(chunk)
-            combiner.finish()
-            return await upload.finish(key, self._recipients(closed), combiner.layout.digest)
+            async for made in combining.combined(self._blobs, self._identity, inputs, combiner):
+                for chunk in made.chunks:
+                    await model.write(chunk)
+                if made.state:
+                    state = state or self._sink("state", closed, owner, context, combiner.state_bytes)
+                    await state.write(made.state)
+            kept = await state.finish(self._recipients([self._identity.principal])) if state is not None else None
+            return Averaged(
+                await model.finish(self._recipients(closed.recipients), combiner.layout.digest),
+                kept,
+                None if selected is None else tuple(closed.included[index].edge for index in selected),
+            )
         finally:
-            await upload.abandon()
-            for stream in streams:
-                await stream.aclose()
+            for sink in (model, state):
+                if sink is not None:
+                    await sink.upload.abandon()
 
-    def _address(self, closed: CycleClosed, owner: OwnerId) -> str:
-        name = f"model-{closed.cycle}-{closed.revision}"
-        return weights_address(owner, self._identity.principal, closed.experiment, name)
+    def _sink(self, kind: str, closed: CycleClosed, owner: OwnerId, context: bytes, size_bytes: int) -> _Sink:
+        name = f"{kind}-{closed.cycle}-{closed.revision}"
+        address = weights_address(owner, self._identity.principal, closed.experiment, name)
+        key = sealing.file_key(self._identity, address, context)
+        return _Sink(transfer.Upload(self._blobs, Seal(key, address, size_bytes), address), key)
 
-    def _recipients(self, closed: CycleClosed) -> dict[str, MLKEM768X25519PublicKey]:
-        return {name: self.directory[name].sealing for name in closed.recipients}
+    def _recipients(self, names: Iterable[PrincipalId]) -> dict[str, MLKEM768X25519PublicKey]:
+        return {name: self.directory[name].sealing for name in names}
+
+
+class _Sink:
+    """Sends bytes in chunks of the size that seals have.
+
+    Args:
+        upload: Where to.
+        key: Its file key.
+    """
+
+    def __init__(self, upload: transfer.Upload, key: bytes) -> None:
+        self.upload = upload
+        self._key = key
+        self._buffer = bytearray()
+
+    async def write(self, data: bytes) -> None:
+        """Take more bytes in."""
+        self._buffer += data
+        while len(self._buffer) >= CHUNK_BYTES:
+            await self.upload.send(bytes(self._buffer[:CHUNK_BYTES]))
+            del self._buffer[:CHUNK_BYTES]
+
+    async def finish(
+        self, recipients: Mapping[str, MLKEM768X25519PublicKey], layout: Digest | None = None
+    ) -> SealedObject:
+        """Send the rest; the reference."""
+        if self._buffer:
+            await self.upload.send(bytes(self._buffer))
+        return await self.upload.finish(self._key, recipients, layout)
 
 
 def _bodies(closed: CycleClosed, updates: Mapping[PrincipalId, UpdateSealed]) -> list[SealedObject]:
@@ -117,8 +177,9 @@ def _expected_layout(closed: CycleClosed, updates: Mapping[PrincipalId, UpdateSe
     return counted.most_common(1)[0][0] if counted else None
 
 
-def _context(bodies: list[SealedObject], weights: Sequence[int], closed: CycleClosed) -> bytes:
+def _context(inputs: Inputs, weights: Sequence[int], closed: CycleClosed) -> bytes:
     """Everything that the outcome's bytes depend on."""
-    inputs = [[body.digest, weight] for body, weight in zip(bodies, weights, strict=True)]
-    packed: bytes = msgpack.packb([ARITHMETIC, closed.strategy.model_dump(), inputs])
+    updates = [[body.digest, weight] for body, weight in zip(inputs.updates, weights, strict=True)]
+    beside = [None if body is None else body.digest for body in (inputs.previous, inputs.state)]
+    packed: bytes = msgpack.packb([ARITHMETIC, settled(closed.strategy).model_dump(), updates, *beside])
     return packed

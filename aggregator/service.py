@@ -10,9 +10,8 @@ import logging
 from collections.abc import Mapping
 
 from aggregator.averaging import Averaging
-from aggregator.domain import strategies
 from aggregator.domain.scores import combine
-from bus.errors import Integrity, Invalid
+from bus.errors import Integrity, MusterError
 from bus.events import Event
 from bus.events.base import OwnerId, PrincipalId
 from bus.events.cycles import (
@@ -82,12 +81,16 @@ class Aggregator:
         if closed.cycle.kind is CycleKind.EVALUATE:
             return ModelEvaluated(**about, scores=scores)
         try:
-            weights = strategies.weights(closed)
-        except Invalid as error:
+            made = await self._averaging.average(closed, owner, updates)
+        except BodyFailed:
+            raise
+        except MusterError as error:
+            # No edge is to blame: the strategy, the last model or what the strategy kept.
+            if error.retryable:
+                raise
             failure = Failure(category="model", code=error.code, message=error.message, phase=FailurePhase.AVERAGE)
             return ModelFailed(**about, failure=failure)
-        model = await self._averaging.average(closed, owner, updates, weights)
-        if closed.cycle.kind is CycleKind.TRAIN and closed.model and model.digest == closed.model.digest:
+        if closed.cycle.kind is CycleKind.TRAIN and closed.model and made.model.digest == closed.model.digest:
             failure = Failure(
                 category="model",
                 code="model.unchanged",
@@ -97,10 +100,12 @@ class Aggregator:
             return ModelFailed(**about, failure=failure)
         return ModelAveraged(
             **about,
-            model=model,
+            model=made.model,
             contributors={edge: update.weights.digest for edge, update in updates.items() if update.weights},
             weight=sum(contribution.weight for contribution in closed.included),
             scores=scores,
+            state=made.state,
+            selected=made.selected,
         )
 
     async def _updates(self, closed: CycleClosed, owner: OwnerId) -> dict[PrincipalId, UpdateSealed]:

@@ -178,6 +178,8 @@ class Teller:
             for more in _more(body.failure):
                 self._say(f"  {_sentence(more)}")
         elif isinstance(body, ModelAveraged | ModelEvaluated):
+            if isinstance(body, ModelAveraged) and body.selected is not None and cycle.closed is not None:
+                cycle.notes.append(f"{cycle.closed.strategy.name} chose the {_chosen(body.selected)}")
             self._finish(cycle, now, None)
 
     def _finish(self, cycle: _Cycle, now: datetime, failed: str | None) -> None:
@@ -224,6 +226,10 @@ def explained(history: Iterable[Record]) -> list[str]:
     for record in history:
         teller.add(record)
     return teller.sentences
+
+
+def _chosen(edges: tuple[PrincipalId, ...]) -> str:
+    return f"update{'' if len(edges) == 1 else 's'} of {_listed(edges)}"
 
 
 def _last_one(answers: list[tuple[PrincipalId, float]]) -> str:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable, Mapping
 
 from ulid import ULID
 
-from aggregator.domain.strategies import STRATEGIES
 from bus.errors import Invalid, NotFound
+from bus.events import strategies
 from bus.events.base import Digest, ExperimentId
-from bus.events.experiments import ExperimentSubmitted, Origin, Strategy
+from bus.events.experiments import ExperimentSubmitted, Origin
 from bus.weights import transfer
 from coordinator.domain.state import Experiment
 from muster.client import Client
-from training.suggestions import known_or_nearest
+from muster.submit import settled
 
 
 def fork_of(
@@ -24,6 +25,7 @@ def fork_of(
     cycles: int | None = None,
     seed: int | None = None,
     strategy: str | None = None,
+    parameters: Mapping[str, float] | None = None,
     anew: bool = False,
     name: str | None = None,
 ) -> ExperimentSubmitted:
@@ -34,7 +36,8 @@ def fork_of(
         cycle: Number of the training cycle whose global model it begins with; 0 for the first model.
         cycles: Number of its last cycle; that of the parent if not given.
         seed: Another seed; with the parent's, the same cycles give the same models, bit for bit.
-        strategy: Another strategy, from there on.
+        strategy: Another strategy, from there on. Otherwise what the old one has kept goes on too.
+        parameters: Of the strategy; those left out are as they were, or the defaults of another strategy.
         anew: Average the updates of ``cycle`` anew, by that strategy, instead of taking its model over.
         name: Its name.
 
@@ -50,24 +53,44 @@ def fork_of(
     last = parent.spec.cycles if cycles is None else cycles
     if last < cycle:
         raise Invalid(f"cycles: {last} is before cycle {cycle}, from which the fork goes on", code="fork.cycles")
-    if strategy is not None and strategy not in STRATEGIES:
-        raise Invalid(
-            f"strategy {strategy!r} is not known; {known_or_nearest(strategy, STRATEGIES)}", code="plan.strategy"
-        )
+    old = parent.spec.strategy
+    same = strategy in {None, old.name}
+    given = {**(old.parameters if same else {}), **(parameters or {})}
+    wanted = settled(strategy or old.name, given)
+    wanted = strategies.check(wanted, parent.spec.framework, parent.quorum)
     if anew and cycle < 1:
         raise Invalid("cycle 0 has no updates to average anew: nobody has trained yet", code="fork.cycle")
+    state = parent.states.get(cycle) if same and not anew else None
     changes: dict[str, object] = {
         "experiment": ExperimentId(str(ULID())),
         "name": name or f"{parent.spec.name}, from cycle {cycle}",
         "cycles": last,
         "seed": parent.spec.seed if seed is None else seed,
-        "strategy": parent.spec.strategy if strategy is None else Strategy(name=strategy),
-        "origin": Origin(experiment=parent.id, cycle=cycle, model=parent.models[cycle], anew=anew),
+        "strategy": wanted,
+        "origin": Origin(experiment=parent.id, cycle=cycle, model=parent.models[cycle], anew=anew, state=state),
     }
     forked = parent.spec.model_copy(update=changes)
     content = json.dumps(forked.model_dump(mode="json", exclude={"experiment", "plan_digest"}), sort_keys=True)
     digest = Digest(f"sha256:{hashlib.sha256(content.encode()).hexdigest()}")
     return forked.model_copy(update={"plan_digest": digest})
+
+
+def parameters_of(words: Iterable[str]) -> dict[str, float]:
+    """What ``--parameter name=value`` says.
+
+    Raises:
+        Invalid: A word is not of that form.
+    """
+    found = {}
+    for word in words:
+        name, _, value = word.partition("=")
+        try:
+            found[name.strip()] = float(value)
+        except ValueError:
+            raise Invalid(
+                f"--parameter {word[:80]!r}: expected a name and a number, e.g. beta=0.1", code="strategy.parameter"
+            ) from None
+    return found
 
 
 async def fork(client: Client, submission: ExperimentSubmitted) -> ExperimentId:

@@ -6,7 +6,6 @@ else can open updates.
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,17 +13,17 @@ from datetime import UTC, datetime
 
 import msgpack
 
-from aggregator.domain.combine import Combiner
+from aggregator.domain.combine import Combiner, Surveyor
 from aggregator.domain.scores import combine
-from aggregator.domain.strategies import weights
+from aggregator.domain.strategies.registry import inputs_of, strategy_of
 from bus.errors import Invalid, MusterError, NotFound
-from bus.events.base import Digest
-from bus.events.cycles import CycleKind, ModelEvaluated
-from bus.events.weights import FederatedScore
+from bus.events.base import Digest, PrincipalId
+from bus.events.cycles import CycleClosed, CycleKind, ModelAveraged, ModelEvaluated
+from bus.events.weights import FederatedScore, SealedObject
 from bus.identity.keys import Identity
 from bus.ports import BlobStore
-from bus.weights import transfer
-from bus.weights.lockstep import BodyFailed, lockstep
+from bus.weights import combining
+from bus.weights.lockstep import BodyFailed
 from coordinator.domain.state import Experiment
 from coordinator.domain.world import World
 from muster.client import Client
@@ -69,12 +68,17 @@ async def replay(client: Client, experiment: Experiment, tell: Callable[[Recompu
         tell: Told of each outcome as it is done.
     """
     results = []
+    origin = experiment.spec.origin
+    before: _Before | None = None if origin is None or origin.anew else (origin.model, origin.state)
     async for outcome in outcomes(client, experiment):
-        results.append(await _recompute(outcome, client.broker.blobs(), client.identity))
+        results.append(await _recompute(outcome, before, client.broker.blobs(), client.identity))
         tell(results[-1])
+        before = (outcome.body.model, outcome.body.state) if isinstance(outcome.body, ModelAveraged) else before
     return results
 
 
+_Before = tuple[SealedObject, SealedObject | None]
+"""What an outcome has to go on from: a model, and what the strategy kept."""
 Moment = int | datetime
 """A sequence on the log, or a time."""
 
@@ -107,30 +111,65 @@ async def world_at(client: Client, moment: Moment) -> World:
     return world
 
 
-async def _recompute(outcome: Outcome, blobs: BlobStore, identity: Identity) -> Recomputed:
+async def _recompute(outcome: Outcome, before: _Before | None, blobs: BlobStore, identity: Identity) -> Recomputed:
     body = outcome.body
     if isinstance(body, ModelEvaluated):
         scores = combine({edge: update.scores for edge, update in outcome.updates.items()})
         return Recomputed(outcome.cycle, _digest(body.scores), _digest(scores))
+    if before is not None and not _goes_on_from(outcome.closing, before):
+        reason = "the closing goes on from another model or state than the outcome before it"
+        return Recomputed(outcome.cycle, body.model.digest, None, reason)
     try:
         found = await _average(outcome, blobs, identity)
     except BodyFailed as error:
         gone = isinstance(error.reason, NotFound)
         return Recomputed(outcome.cycle, body.model.digest, None, error.message, gone)
     except MusterError as error:
-        return Recomputed(outcome.cycle, body.model.digest, None, error.message)
-    return Recomputed(outcome.cycle, body.model.digest, found)
+        return Recomputed(outcome.cycle, body.model.digest, None, error.message, isinstance(error, NotFound))
+    if found.model == body.model.digest and (found.state, found.selected) != _told(body):
+        reason = "the model is the same, but the strategy's state or choice is another than the log says"
+        return Recomputed(outcome.cycle, body.model.digest, None, reason)
+    return Recomputed(outcome.cycle, body.model.digest, found.model)
 
 
-async def _average(outcome: Outcome, blobs: BlobStore, identity: Identity) -> Digest:
-    combiner = Combiner(weights(outcome.closing))
-    bodies = [body for update in outcome.updates.values() if (body := update.weights) is not None]
-    digest = hashlib.sha256()
-    async for row in lockstep([transfer.download(blobs, body, identity, window=2) for body in bodies]):
-        for chunk in await asyncio.to_thread(combiner.take, row):
-            digest.update(chunk)
-    combiner.finish()
-    return Digest(f"sha256:{digest.hexdigest()}")
+def _goes_on_from(closing: CycleClosed, before: _Before) -> bool:
+    model, state = before
+    return closing.model == model and closing.state == (state if closing.cycle.kind is CycleKind.TRAIN else None)
+
+
+def _told(body: ModelAveraged) -> tuple[Digest | None, tuple[PrincipalId, ...] | None]:
+    return body.state.digest if body.state is not None else None, body.selected
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What came of averaging again."""
+
+    model: Digest
+    state: Digest | None
+    selected: tuple[PrincipalId, ...] | None
+
+
+async def _average(outcome: Outcome, blobs: BlobStore, identity: Identity) -> _Found:
+    closing = outcome.closing
+    strategy = strategy_of(closing)
+    weights = strategy.weights([each.weight for each in closing.included])
+    updates = [body for update in outcome.updates.values() if (body := update.weights) is not None]
+    inputs = inputs_of(closing, strategy, updates)
+    chosen = None
+    survey = strategy.survey(len(weights))
+    if survey is not None:
+        chosen = await combining.surveyed(blobs, identity, inputs, Surveyor(survey, weights))
+    model, state = hashlib.sha256(), hashlib.sha256()
+    async for made in combining.combined(blobs, identity, inputs, Combiner(weights, strategy, chosen)):
+        for chunk in made.chunks:
+            model.update(chunk)
+        state.update(made.state)
+    return _Found(
+        Digest(f"sha256:{model.hexdigest()}"),
+        Digest(f"sha256:{state.hexdigest()}") if strategy.slots else None,
+        None if chosen is None else tuple(closing.included[index].edge for index in chosen),
+    )
 
 
 def _digest(scores: Sequence[FederatedScore]) -> Digest:

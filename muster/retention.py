@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from bus.events.cycles import CycleKind, ModelAveraged
+from bus.events.strategies import KINDS
 from bus.events.weights import SealedObject
 from bus.ports import BlobStore
 from bus.wire import subjects
@@ -53,6 +54,9 @@ async def _kept(blobs: BlobStore, experiment: Experiment, outcome: Outcome) -> K
         for edge, update in outcome.updates.items()
         if update.weights is not None and (problem := await _missing(blobs, update.weights, [AGGREGATOR]))
     ]
+    for what, beside in _beside(outcome).items():
+        if beside is not None and (problem := await _missing(blobs, beside, [AGGREGATOR], what)):
+            lost.append(problem)
     replay = "; ".join(lost)
     fork = "it is not a global model"
     if isinstance(outcome.body, ModelAveraged) and outcome.is_model:
@@ -60,8 +64,19 @@ async def _kept(blobs: BlobStore, experiment: Experiment, outcome: Outcome) -> K
         fork = await _missing(blobs, outcome.body.model, readers) or await _missing(
             blobs, experiment.spec.code, experiment.spec.recipients, what="the model file"
         )
+        if not fork and outcome.body.state is not None:
+            fork = await _missing(blobs, outcome.body.state, [AGGREGATOR], "the strategy's state")
     anew = replay if kind is CycleKind.TRAIN else "nobody trained in it"
     return Kept(outcome.cycle, replay, fork, anew)
+
+
+def _beside(outcome: Outcome) -> dict[str, SealedObject | None]:
+    """What an outcome follows from besides the updates."""
+    closing = outcome.closing
+    strategy = KINDS.get(closing.strategy.name)
+    if strategy is None or not strategy.state or closing.cycle.kind is not CycleKind.TRAIN:
+        return {}
+    return {"the last global model": closing.model, "the strategy's state": closing.state}
 
 
 async def _missing(blobs: BlobStore, body: SealedObject, readers: Iterable[str], what: str = "") -> str:

@@ -11,8 +11,8 @@ from typing import Final
 
 from ulid import ULID
 
-from aggregator.domain.strategies import STRATEGIES
 from bus.errors import Invalid, NotFound
+from bus.events import strategies
 from bus.events.base import DatasetId, Digest, ExperimentId, PrincipalId
 from bus.events.datasets import ColumnKind, DatasetRegistered
 from bus.events.experiments import ExperimentSubmitted, Limits, Strategy, TaskData
@@ -70,12 +70,20 @@ def read_draft(path: Path, registry: Registry | None = None) -> Draft:
         registry.framework(header.framework, header.category)
     except TrainingError as error:
         raise Invalid(error.message, code=error.code) from error
-    if plan.strategy.name not in STRATEGIES:
-        raise Invalid(
-            f"strategy.name: {plan.strategy.name!r} is not known; {known_or_nearest(plan.strategy.name, STRATEGIES)}",
-            code="plan.strategy",
-        )
+    settled(plan.strategy.name, plan.strategy.parameters)
     return Draft(plan, source, header, Digest(plan.digest(code)))
+
+
+def settled(name: str, parameters: Mapping[str, float]) -> Strategy:
+    """A strategy with all of its parameters.
+
+    Raises:
+        Invalid: The strategy or a parameter is not known, or a value is out of bounds.
+    """
+    try:
+        return strategies.settled(Strategy(name=name, parameters=dict(parameters)))
+    except Invalid as error:
+        raise Invalid(error.message, code="plan.strategy") from error
 
 
 def _read(source: Path, plan: Plan) -> bytes:
@@ -209,6 +217,9 @@ async def submit(client: Client, draft: Draft, data: TaskData, holders: Holders)
             f"{', '.join(edges)}",
             code="plan.quorum",
         )
+    strategy = strategies.check(
+        settled(plan.strategy.name, plan.strategy.parameters), draft.header.framework, plan.quorum or len(edges)
+    )
     experiment = ExperimentId(str(ULID()))
     code = await transfer.upload_file(
         client.broker.blobs(),
@@ -227,7 +238,7 @@ async def submit(client: Client, draft: Draft, data: TaskData, holders: Holders)
         quorum=plan.quorum,
         deadline_s=plan.deadline_s,
         seed=plan.seed,
-        strategy=Strategy(name=plan.strategy.name),
+        strategy=strategy,
         training=plan.training.canonical,
         limits=Limits(**plan.limits.model_dump()),
         code=code,

@@ -24,6 +24,7 @@ from audit_sink.service import AuditSinkSettings
 from bus.errors import TREATMENT
 from bus.events import Body, Command, Event, Signal
 from bus.events.catalogue import CATALOGUE
+from bus.events.strategies import KINDS
 from bus.runtime.settings import ServiceSettings
 from coordinator.service import CoordinatorSettings
 from edge_daemon.settings import EdgeSettings
@@ -33,6 +34,27 @@ from muster.errors.page import markdown
 from policy_engine.service import PolicyEngineSettings
 from training.plan import Plan
 
+STRATEGIES_TEXT = """\
+`strategy: {name: fedmedian}` in a plan; parameters beside the name, e.g.
+`strategy: {name: fedtrimmedavg, parameters: {beta: 0.1}}`. What is left out has the default below, and the submission
+says all values, so that a later release changes nothing of an experiment. `muster fork --strategy NAME --parameter k=v`
+goes on with another strategy; with `--anew` it averages the stored updates of a cycle anew.
+
+A strategy is about what is learnt: floating-point tensors with the reduction `mean`, in training cycles. Statistics,
+first models, `sum`, `keep` and integer tensors are combined alike, whatever the strategy.
+
+All of them give the same bits on any machine, in any order of the updates, and `muster replay` proves it: sums over
+updates and sums of squared distances are exact, everything else is a fixed order of elementwise float64 operations, and
+one rounding to the tensor's type ends it. What a strategy keeps from cycle to cycle is a sealed object of its own for
+the aggregator alone, with float64 values. A fork with the same strategy goes on with it; one with another strategy
+begins without.
+
+n is the number of updates, x the last global model. Robust strategies look at tensors as they are: they give every edge
+the same say, since a bad edge may also lie about its example count.
+
+Where our defaults are not those of Flower: `momentum` is 0.9 (Flower: 0, which is fedavg), and krum expects one bad
+update (Flower: none).
+"""
 NOTE = "<!-- Written by scripts/reference.py from the code; change the code, then run `make docs`. -->\n"
 HEADER_ROWS = 2
 WIDTH = 110
@@ -202,7 +224,44 @@ def _commands(group: object, context: typer.Context, path: str) -> Iterator[str]
         yield from _commands(command, below, f"{path} {name}")
 
 
-PAGES = {"events.md": events, "errors.md": errors, "settings.md": settings, "plan.md": plan, "commands.md": commands}
+def strategies() -> Iterator[str]:
+    """All strategies."""
+    yield "# Strategies\n"
+    yield NOTE
+    yield STRATEGIES_TEXT
+    yield "| name | what becomes of the updates | by example counts | state per element | reads each update | needs |"
+    yield "|---|---|---|---|---|---|"
+    for kind in KINDS.values():
+        least = "n >= 2 f + 3" if "f" in kind.parameters else ""
+        least = "a framework with a proximal term" if kind.frameworks is not None else least
+        facts = (
+            f"`{kind.name}`",
+            kind.formula.replace("|", "\\|"),
+            "yes" if kind.weighted else "no",
+            ", ".join(kind.state) or "none",
+            "twice" if kind.passes == 2 else "once",
+            least,
+        )
+        yield f"| {' | '.join(facts)} |"
+    yield "\n## Parameters\n"
+    yield "| strategy | parameter | default | allowed | meaning |"
+    yield "|---|---|---|---|---|"
+    for kind in KINDS.values():
+        for name, one in kind.parameters.items():
+            yield f"| `{kind.name}` | `{name}` | `{one.default:g}` | {one.bounds} | {one.meaning} |"
+    yield "\n## Where they come from\n"
+    for kind in KINDS.values():
+        yield f"- `{kind.name}`: {kind.paper}"
+
+
+PAGES = {
+    "strategies.md": strategies,
+    "events.md": events,
+    "errors.md": errors,
+    "settings.md": settings,
+    "plan.md": plan,
+    "commands.md": commands,
+}
 
 
 def main(directory: Path) -> None:

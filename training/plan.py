@@ -38,8 +38,10 @@ class Strategy(_Section):
     """How the updates of a cycle become the next global model."""
 
     name: str = "fedavg"
-    """``fedavg``: the mean of the updates, weighted by example counts (McMahan et al. 2017). ``uniform``: the mean in
-    which every edge counts the same."""
+    """``fedavg``, the mean of the updates, weighted by example counts (McMahan et al. 2017), or one of those in
+    docs/reference/strategies.md."""
+    parameters: dict[str, float] = Field(default_factory=dict)
+    """What the strategy is to be told, by name; what is left out has the default of docs/reference/strategies.md."""
 
 
 class Training(_Section):

@@ -3,32 +3,78 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
 
 import numpy as np
 
-from aggregator.domain.formats import STORAGE
+from aggregator.domain import memory
+from aggregator.domain.formats import STORAGE, Doubles, Values
+from aggregator.domain.memory import learnt
 from aggregator.domain.reductions import accumulator
-from bus.errors import Integrity, Invalid, MusterError
-from bus.weights.layout import Layout, Segment, header_bytes, parse
+from aggregator.domain.rows import FIRST, Row, Rows
+from aggregator.domain.strategies.mean import Mean
+from aggregator.domain.strategies.protocol import Piece, Strategy, Survey
+from bus.errors import Integrity, MusterError
+from bus.weights.combining import Produced
+from bus.weights.layout import DType, Layout, Segment
 from bus.weights.lockstep import BodyFailed
 
-FIRST: Final = 0
+
+class Surveyor:
+    """Lets a survey see what is learnt, chunk by chunk.
+
+    Args:
+        survey: Of a strategy.
+        weights: Of each update, in the order of the rows.
+    """
+
+    def __init__(self, survey: Survey, weights: Sequence[int]) -> None:
+        self._survey = survey
+        self._weights = tuple(weights)
+        self._rows = Rows()
+
+    def take(self, row: Sequence[bytes]) -> None:
+        """See the next chunk of every update.
+
+        Raises:
+            BodyFailed: One differs in layout from the first, or holds impossible numbers.
+        """
+        for ready in self._rows.take(row):
+            for segment in self._rows.layout.segments(ready.begin, ready.end):
+                if learnt(segment.tensor):
+                    try:
+                        self._survey.take(_piece(segment, ready.chunks, self._weights))
+                    except MusterError as error:
+                        raise _located(error, segment.tensor.name) from error
+
+    def choose(self) -> tuple[int, ...]:
+        """Indices of the updates that count.
+
+        Raises:
+            BodyFailed: The rows did not make up whole bodies.
+        """
+        self._rows.finish()
+        return self._survey.choose()
 
 
 class Combiner:
     """Turns rows of chunks into the chunks of the combined body. Holds one row at a time, after the header.
 
     Args:
-        weights: Example count of each update, in the order of the rows.
+        weights: Of each update, in the order of the rows.
+        strategy: What to make of the tensors that are learnt.
+        chosen: The updates that its survey chose; all, if it has none.
     """
 
-    def __init__(self, weights: Sequence[int]) -> None:
+    def __init__(
+        self, weights: Sequence[int], strategy: Strategy | None = None, chosen: Sequence[int] | None = None
+    ) -> None:
         self._weights = tuple(weights)
         self._bound = sum(self._weights)
-        self._layout: Layout | None = None
-        self._early: list[Sequence[bytes]] = []
-        self._offset = 0
+        self._strategy = strategy or Mean()
+        self._slots = tuple(self._strategy.slots)
+        self._chosen = range(len(self._weights)) if chosen is None else chosen
+        self._rows = Rows()
+        self._ready: list[Row] = []
 
     @property
     def layout(self) -> Layout:
@@ -37,26 +83,72 @@ class Combiner:
         Raises:
             Invalid: The updates ended before that.
         """
-        if self._layout is None:
-            raise Invalid("the weights end within their header", code="weights.format")
-        return self._layout
+        return self._rows.layout
 
-    def take(self, row: Sequence[bytes]) -> list[bytes]:
-        """The chunks of the combined body that ``row`` completes: one, except around a header of several chunks.
+    @property
+    def state_bytes(self) -> int:
+        """Size of the whole state; known once the header has been seen. 0 if the strategy keeps none."""
+        return memory.size_bytes(self.layout, self._slots) if self._slots else 0
+
+    def take(self, row: Sequence[bytes]) -> Sequence[bytes]:
+        """The chunks of the combined body that ``row`` completes, with a strategy that keeps no state.
 
         Raises:
-            BodyFailed: One update differs from the first in its header or sizes, or holds impossible numbers.
-            Invalid: The first update is not a body at all, or a tensor's reduction is unknown.
+            BodyFailed: As ``offer`` and ``combine``.
         """
-        self._check_sizes(row)
-        if self._layout is not None:
-            return [self._combine(row)]
-        self._early.append(row)
-        self._layout = self._read_header()
-        if self._layout is None:
-            return []
-        early, self._early = self._early, []
-        return [self._combine(each) for each in early]
+        self.offer(row)
+        return self.combine(None).chunks
+
+    def offer(self, row: Sequence[bytes]) -> int:
+        """Take the next chunk of every update, and last that of the last global model if the strategy needs it.
+
+        Returns:
+            How many bytes of the old state ``combine`` needs for it.
+
+        Raises:
+            BodyFailed: One update differs from the first in its header or sizes, or the first is not a body at all.
+        """
+        self._ready = self._rows.take(row)
+        if not self._slots or not self._ready:
+            return 0
+        segments = (s for ready in self._ready for s in self.layout.segments(ready.begin, ready.end))
+        numbers = sum(_count(segment) for segment in segments if learnt(segment.tensor)) * len(self._slots)
+        return numbers * DType.F64.itemsize + len(self._header_if_first())
+
+    def combine(self, state: bytes | None) -> Produced:
+        """Combine what was offered.
+
+        Args:
+            state: The next bytes of the old state, as many as ``offer`` said; ``None`` if there is none.
+
+        Raises:
+            BodyFailed: An update holds impossible numbers.
+            Invalid: A tensor's reduction is unknown, or a result does not fit.
+            Integrity: The old state is that of another model or strategy.
+        """
+        header = self._header_if_first()
+        old = None if state is None else memoryview(state)
+        if old is not None:
+            if old[: len(header)] != header:
+                raise Integrity("the state is that of another strategy or model", code="strategy.state")
+            old = old[len(header) :]
+        new = bytearray(header)
+        chunks = []
+        for row in self._ready:
+            out = bytearray(row.chunks[FIRST])
+            for segment in self.layout.segments(row.begin, row.end):
+                place = slice(segment.begin, segment.end)
+                if not learnt(segment.tensor):
+                    out[place] = self._reduce(segment, row).tobytes()
+                    continue
+                size = _count(segment) * len(self._slots) * DType.F64.itemsize
+                values, kept = self._learn(segment, row, None if old is None else old[:size])
+                old = None if old is None else old[size:]
+                out[place] = values.tobytes()
+                new += b"" if kept is None else kept.astype("<f8").tobytes()
+            chunks.append(bytes(out))
+        self._ready = []
+        return Produced(chunks, bytes(new))
 
     def finish(self) -> None:
         """Check that the rows made up the whole body.
@@ -64,54 +156,53 @@ class Combiner:
         Raises:
             BodyFailed: They did not.
         """
-        if self._layout is None or self._offset != self._layout.size_bytes:
-            # All have the same header and the same length, so the first is as wrong as the others.
-            found = Invalid(f"it ends at byte {self._offset}, unlike its header says", code="weights.format")
-            raise BodyFailed(FIRST, found)
+        self._rows.finish()
 
-    def _check_sizes(self, row: Sequence[bytes]) -> None:
-        for index, chunk in enumerate(row):
-            if len(chunk) != len(row[FIRST]):
-                found = Invalid(
-                    f"a chunk has {len(chunk)} bytes where others have {len(row[FIRST])}", code="weights.layout"
-                )
-                raise BodyFailed(index, found)
+    def _header_if_first(self) -> bytes:
+        first = bool(self._ready) and self._ready[0].begin == 0 and bool(self._slots)
+        return memory.header(self.layout, self._slots) if first else b""
 
-    def _read_header(self) -> Layout | None:
-        start = b"".join(row[FIRST] for row in self._early)
+    def _learn(self, segment: Segment, row: Row, state: memoryview | None) -> tuple[Values, Doubles | None]:
+        piece = _piece(segment, row.chunks, self._weights)
+        if self._slots:
+            shape = (piece.size, len(self._slots))
+            old = np.empty(shape)
+            old[:] = (
+                list(self._strategy.slots.values()) if state is None else np.frombuffer(state, "<f8").reshape(shape)
+            )
+            piece = Piece(piece.dtype, piece.rows, piece.weights, piece.previous, old)
         try:
-            size = header_bytes(start)
-            return parse(start[:size]) if len(start) >= size else None
-        except Invalid as error:
-            raise BodyFailed(FIRST, error) from error
+            return self._strategy.combine(piece, self._chosen)
+        except MusterError as error:
+            raise _located(error, segment.tensor.name) from error
 
-    def _combine(self, row: Sequence[bytes]) -> bytes:
-        begin, end = self._offset, self._offset + len(row[FIRST])
-        out = bytearray(row[FIRST])
-        self._check_headers(row, max(0, min(end, len(self.layout.header)) - begin))
-        for segment in self.layout.segments(begin, end):
-            out[segment.begin : segment.end] = self._reduce(segment, row)
-        self._offset = end
-        return bytes(out)
-
-    def _check_headers(self, row: Sequence[bytes], size: int) -> None:
-        for index, chunk in enumerate(row):
-            if chunk[:size] != row[FIRST][:size]:
-                found = Integrity("its tensors differ in name, type, shape or order", code="weights.layout")
-                raise BodyFailed(index, found)
-
-    def _reduce(self, segment: Segment, row: Sequence[bytes]) -> bytes:
+    def _reduce(self, segment: Segment, row: Row) -> Values:
         tensor = segment.tensor
-        count = (segment.end - segment.begin) // tensor.dtype.itemsize
-        combined = accumulator(tensor.reduction, tensor.dtype, count, self._bound)
-        storage = STORAGE[tensor.dtype]
-        for index, (chunk, weight) in enumerate(zip(row, self._weights, strict=True)):
+        combined = accumulator(tensor.reduction, tensor.dtype, _count(segment), self._bound)
+        updates = row.chunks[: len(self._weights)]
+        for index, (chunk, weight) in enumerate(zip(updates, self._weights, strict=True)):
             try:
-                combined.add(np.frombuffer(chunk, storage, count, segment.begin), weight)
+                combined.add(_values(segment, chunk), weight)
             except MusterError as error:
-                raise BodyFailed(index, _located(error, tensor.name)) from error
-        return combined.result().tobytes()
+                raise _located(BodyFailed(index, error), tensor.name) from error
+        return combined.result()
+
+
+def _piece(segment: Segment, chunks: Sequence[bytes], weights: Sequence[int]) -> Piece:
+    values = [_values(segment, chunk) for chunk in chunks]
+    updates = len(weights)
+    return Piece(segment.tensor.dtype, values[:updates], weights, *values[updates:])
+
+
+def _values(segment: Segment, chunk: bytes) -> Values:
+    return np.frombuffer(chunk, STORAGE[segment.tensor.dtype], _count(segment), segment.begin)
+
+
+def _count(segment: Segment) -> int:
+    return (segment.end - segment.begin) // segment.tensor.dtype.itemsize
 
 
 def _located(error: MusterError, tensor: str) -> MusterError:
+    if isinstance(error, BodyFailed):
+        return BodyFailed(error.index, _located(error.reason, tensor))
     return type(error)(f"tensor {tensor!r}: {error.message}", code=error.code)

@@ -206,6 +206,8 @@ class CycleClosed(Event):
     """For whom the outcome is sealed: edges that may need it next, the vendor, the aggregator."""
     source: Source | None = None
     """Where the updates are, if not in this cycle."""
+    state: SealedObject | None = None
+    """What the strategy kept after the last training cycle; ``None`` in the first, or if it keeps nothing."""
 
 
 class CycleAbandoned(Event):
@@ -239,6 +241,10 @@ class ModelAveraged(Event):
     weight: int
     """Sum of the example counts."""
     scores: tuple[FederatedScore, ...] = ()
+    state: SealedObject | None = None
+    """What the strategy keeps for the next cycle, sealed for the aggregator alone; ``None`` if it keeps nothing."""
+    selected: tuple[PrincipalId, ...] | None = None
+    """Edges whose updates the strategy chose for what is learnt; ``None`` if it does not choose."""
 
 
 class ModelEvaluated(Event):

@@ -47,6 +47,8 @@ class Origin(Payload):
     model: SealedObject
     anew: bool = False
     """The updates of that cycle are averaged anew, by this experiment's strategy; training goes on after it."""
+    state: SealedObject | None = None
+    """What the strategy had kept after that cycle, if the fork goes on with the same strategy."""
 
 
 class ExperimentSubmitted(Event):

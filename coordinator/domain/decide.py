@@ -134,6 +134,7 @@ def _close(experiment: Experiment, cycle: OpenCycle, revision: int) -> CycleClos
         model=cycle.model,
         recipients=_recipients(experiment, cycle.cycle),
         source=cycle.source,
+        state=experiment.state if cycle.cycle.kind is CycleKind.TRAIN else None,
     )
 
 

@@ -38,7 +38,6 @@ from bus.events.experiments import (
     ExperimentSubmitted,
     Failure,
     FailurePhase,
-    Origin,
     PauseRequested,
     Request,
     ResumeRequested,
@@ -47,11 +46,19 @@ from bus.events.experiments import (
 from bus.events.governance import ExperimentHeld, ExperimentReleased
 from bus.events.principals import EdgeAppeared, EdgeLapsed
 from bus.wire.record import Record
-from coordinator.domain.schedule import PREPARING
-from coordinator.domain.state import Answer, Experiment, Failed, Fleet, OpenCycle, Phase, Presence, Sealed, Wish
-
-MAX_TRIALS: Final = 3
-"""How often one edge may try its part of one cycle."""
+from coordinator.domain.forks import taken_over
+from coordinator.domain.state import (
+    MAX_TRIALS,
+    Answer,
+    Experiment,
+    Failed,
+    Fleet,
+    OpenCycle,
+    Phase,
+    Presence,
+    Sealed,
+    Wish,
+)
 
 ACTOR: Final = "coordinator"
 
@@ -76,45 +83,6 @@ def _between(experiment: Experiment) -> bool:
 
 def _submitted(record: Record, body: ExperimentSubmitted) -> Experiment:
     return Experiment(id=body.experiment, owner=record.owner, vendor=record.actor, spec=body)
-
-
-def forked(
-    experiment: Experiment, origin: Origin, parent: Experiment | None, closing: CycleClosed | None
-) -> Experiment:
-    """An experiment that was just submitted as a fork: it begins with its parent's model, if that is what it says.
-
-    Args:
-        experiment: The fork.
-        origin: Where it says that it begins.
-        parent: The experiment named there, if there is such a one.
-        closing: How the cycle named there was closed, if that is known.
-    """
-    spec = experiment.spec
-    problem = None
-    if parent is None or parent.owner != experiment.owner:
-        problem = f"there is no experiment {origin.experiment} of this owner"
-    elif parent.models.get(origin.cycle) != origin.model:
-        problem = f"experiment {origin.experiment} has no such model of cycle {origin.cycle}"
-    elif origin.anew and (origin.cycle < 1 or _took_over(parent, origin.cycle)):
-        problem = f"experiment {origin.experiment} did not train cycle {origin.cycle}: it has no updates to average"
-    elif (parent.spec.data, parent.spec.framework) != (spec.data, spec.framework):
-        problem = "a fork keeps its parent's dataset, columns and framework"
-    elif spec.cycles < origin.cycle:
-        problem = f"the fork ends at cycle {spec.cycles}, before cycle {origin.cycle} from which it goes on"
-    if problem is not None:
-        failure = Failure(category="model", code="fork.origin", message=problem, phase=FailurePhase.SUBMIT)
-        return replace(experiment, attempts=MAX_TRIALS, abandoned=failure)
-    if origin.anew:
-        assert parent is not None
-        before = closing.model if closing is not None else parent.models.get(origin.cycle - 1)
-        return replace(experiment, step=PREPARING + origin.cycle - 1, model=before, inherited=closing)
-    models = {origin.cycle: origin.model}
-    return replace(experiment, step=PREPARING + origin.cycle, model=origin.model, models=models)
-
-
-def _took_over(parent: Experiment, cycle: int) -> bool:
-    origin = parent.spec.origin
-    return origin is not None and not origin.anew and origin.cycle == cycle
 
 
 @dataclass(frozen=True)
@@ -143,7 +111,8 @@ def recall(records: Iterable[Record]) -> Recalled | None:
         if isinstance(record.body, ExperimentStarted) and experiment is not None:
             origin = experiment.spec.origin
             if origin is not None and not origin.anew:  # it was found true, else it would not have started
-                experiment = replace(experiment, models={origin.cycle: origin.model})
+                models, states = taken_over(origin)
+                experiment = replace(experiment, models=models, states=states)
     return None if experiment is None else Recalled(experiment, closings)
 
 
@@ -363,10 +332,13 @@ def _averaged(experiment: Experiment, record: Record, _fleet: Fleet) -> Experime
     if cycle is None or cycle.closed is None or cycle.closed.revision != body.revision:
         return experiment
     model, models = experiment.model, experiment.models
+    state, states = experiment.state, experiment.states
     if isinstance(body, ModelAveraged):
-        model = body.model
+        model, state = body.model, body.state
         if body.cycle.kind is not CycleKind.STATISTICS:
             models = {**models, body.cycle.number: model}
+        if state is not None:
+            states = {**states, body.cycle.number: state}
     return replace(
         experiment,
         models=models,
@@ -376,6 +348,8 @@ def _averaged(experiment: Experiment, record: Record, _fleet: Fleet) -> Experime
         attempts=0,
         abandoned=None,
         model=model,
+        state=state,
+        states=states,
         scores=body.scores or experiment.scores,
     )
 

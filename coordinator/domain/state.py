@@ -15,6 +15,9 @@ from bus.events.experiments import ExperimentSubmitted, Failure
 from bus.events.weights import FederatedScore, SealedObject
 from coordinator.domain.schedule import PREPARING
 
+MAX_TRIALS: Final = 3
+"""How often one edge may try its part of one cycle."""
+
 
 class Phase(StrEnum):
     """Where an experiment stands."""
@@ -147,6 +150,8 @@ class Experiment:
         abandoned: Why the last attempt was abandoned; ``None`` once a cycle succeeded.
         model: The newest outcome: summed statistics, then the global model.
         models: Number of a training cycle -> its global model; 0 -> the first one.
+        state: What the strategy kept after the newest training cycle.
+        states: Number of a training cycle -> what the strategy kept after it, if it keeps anything.
         inherited: For a fork that averages a cycle anew: how that cycle was closed.
         scores: Of the newest outcome.
         wish: What was asked for last and is not done yet; to resume what runs is done already.
@@ -170,6 +175,8 @@ class Experiment:
     abandoned: Failure | None = None
     model: SealedObject | None = None
     models: Mapping[int, SealedObject] = field(default_factory=dict)
+    state: SealedObject | None = None
+    states: Mapping[int, SealedObject] = field(default_factory=dict)
     inherited: CycleClosed | None = None
     scores: tuple[FederatedScore, ...] = ()
     wish: Wish | None = None

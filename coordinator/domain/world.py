@@ -16,7 +16,8 @@ from bus.events.principals import EdgeAppeared, EdgeLapsed
 from bus.wire.decision import Decision
 from bus.wire.record import Record
 from coordinator.domain.decide import blocked, decide, waits_for_place
-from coordinator.domain.evolve import Recalled, evolve, evolve_fleet, forked
+from coordinator.domain.evolve import Recalled, evolve, evolve_fleet
+from coordinator.domain.forks import forked
 from coordinator.domain.orders import to_cancel
 from coordinator.domain.queue import Place, queue, running
 from coordinator.domain.state import Experiment, Fleet, Phase
@@ -48,7 +49,7 @@ class World:
             holds does not grow with the history. What it has to know of one of them later, it is told (``recall``).
     """
 
-    FORM: ClassVar[str] = "coordinator 3"
+    FORM: ClassVar[str] = "coordinator 4"
 
     def __init__(self, places: int = PLACES, *, remember: bool = True) -> None:
         self._places = places

@@ -9,6 +9,7 @@ import typer
 
 from bus.events.base import FEDERATION, OwnerId
 from bus.events.governance import FederationPaused, FederationResumed, Ruling, VendorAllowed, VendorDisallowed
+from bus.events.strategies import KINDS
 from muster.cli.frame import Federation, Frame, Json
 from muster.federation.layout import OPERATOR
 from policy_engine.domain.rules import Rules, evolve
@@ -71,13 +72,13 @@ def show(federation: Federation = None, json: Json = False) -> None:
         content = {
             "vendors": sorted(rules.allowed),
             "paused": rules.paused,
-            "strategies": sorted(rules.strategies),
+            "strategies": sorted(KINDS),
             "digest": rules.digest,
         }
         paused = f"paused: {rules.paused}" if rules.paused else "not paused"
         frame.out.result(
             content,
-            f"vendors: {', '.join(sorted(rules.allowed)) or 'none'}\nstrategies: {', '.join(sorted(rules.strategies))}"
+            f"vendors: {', '.join(sorted(rules.allowed)) or 'none'}\nstrategies: {', '.join(sorted(KINDS))}"
             f"\n{paused}\nrule set {rules.digest}",
         )
 

@@ -18,7 +18,7 @@ from muster.federation.layout import Layout
 from muster.follow import View, ended
 from muster.follow import follow as follow_to_end
 from muster.fork import fork as submit_fork
-from muster.fork import fork_of
+from muster.fork import fork_of, parameters_of
 from muster.submit import read_draft, resolve, smoke, submit
 from muster.summary import score_text, summary
 
@@ -68,6 +68,9 @@ def fork(
     cycles: Annotated[int | None, typer.Option(help="Number of its last cycle.", show_default="as before")] = None,
     seed: Annotated[int | None, typer.Option(help="Another seed.", show_default="the same")] = None,
     strategy: Annotated[str | None, typer.Option(help="Another strategy.", show_default="the same")] = None,
+    parameter: Annotated[
+        list[str] | None, typer.Option(help="Of the strategy, e.g. beta=0.1; may be repeated.", show_default=False)
+    ] = None,
     anew: Annotated[
         bool, typer.Option("--anew", help="Average that cycle's stored updates anew, instead of taking its model over.")
     ] = False,
@@ -87,7 +90,16 @@ def fork(
     async def work() -> None:
         async with frame.connect() as client, traced(frame.layout, client.identity.principal):
             parent = await client.experiment(experiment)
-            submission = fork_of(parent, from_cycle, cycles=cycles, seed=seed, strategy=strategy, anew=anew, name=name)
+            submission = fork_of(
+                parent,
+                from_cycle,
+                cycles=cycles,
+                seed=seed,
+                strategy=strategy,
+                parameters=parameters_of(parameter or ()),
+                anew=anew,
+                name=name,
+            )
             identity = await submit_fork(client, submission)
             frame.out.say(f"submitted {identity}: goes on from cycle {from_cycle} of {parent.id}")
             if not follow:

@@ -81,5 +81,15 @@ AREA: Final = Area(
             "A fault in the aggregator, or more examples than can be counted.",
             "report it",
         ),
+        Entry(
+            4109,
+            "strategy.state",
+            ("invalid", "integrity", "model"),
+            Who.AUTHORS,
+            "What the strategy kept after the last cycle is not that of this strategy and model, or is missing.",
+            "A fault in the coordinator or the aggregator.",
+            "report it; a fork without the strategy's state goes on from the last model",
+            ("muster replay ID",),
+        ),
     ),
 )

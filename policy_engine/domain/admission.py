@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Final
 
+from bus.errors import Invalid
+from bus.events import strategies
 from bus.events.base import OwnerId
 from bus.events.datasets import DatasetRegistered
 from bus.events.experiments import ExperimentAdmitted, ExperimentRefused, ExperimentSubmitted
@@ -69,9 +71,11 @@ def _bounds(_rules: Rules, _owner: OwnerId, asked: ExperimentSubmitted) -> Itera
         yield f"the deadline is {asked.deadline_s} s: it must be above 0"
 
 
-def _strategy(rules: Rules, _owner: OwnerId, asked: ExperimentSubmitted) -> Iterator[str]:
-    if asked.strategy.name not in rules.strategies:
-        yield f"strategy {asked.strategy.name!r} is not permitted; permitted: {', '.join(sorted(rules.strategies))}"
+def _strategy(_rules: Rules, _owner: OwnerId, asked: ExperimentSubmitted) -> Iterator[str]:
+    try:
+        strategies.check(asked.strategy, asked.framework, asked.quorum or len(asked.recipients))
+    except Invalid as error:
+        yield error.message
 
 
 RULES: Final[tuple[Rule, ...]] = (_vendor, _dataset, _quorum, _bounds, _strategy)

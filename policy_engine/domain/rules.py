@@ -21,19 +21,17 @@ class Rules:
     Attributes:
         allowed: Vendors that may submit.
         paused: Reason of the global pause; ``None`` while there is none.
-        strategies: Names of the strategies that this federation runs.
         datasets: What the edges registered; questions are checked against it.
     """
 
     allowed: frozenset[OwnerId] = frozenset()
     paused: str | None = None
-    strategies: frozenset[str] = frozenset({"fedavg", "uniform"})
     datasets: Mapping[DatasetId, Mapping[PrincipalId, DatasetRegistered]] = field(default_factory=dict)
 
     @property
     def digest(self) -> Digest:
-        """Of what the operator ruled; cited by every decision."""
-        content = msgpack.packb([sorted(self.allowed), self.paused, sorted(self.strategies)])
+        """Of what the operator ruled; cited by every decision. Which strategies there are is the release's matter."""
+        content = msgpack.packb([sorted(self.allowed), self.paused])
         return Digest(f"sha256:{hashlib.sha256(content).hexdigest()}")
 
 

@@ -69,7 +69,7 @@ _CONTENT: Final = TypeAdapter(_Content)
 class World:
     """Rules and open cases, folded up to ``position`` of the event stream; of what is over it keeps the ids."""
 
-    FORM: ClassVar[str] = "policy_engine 2"
+    FORM: ClassVar[str] = "policy_engine 3"
 
     def __init__(self) -> None:
         self.rules = Rules()

@@ -70,6 +70,11 @@ async def test_updates_are_averaged_anew_as_long_as_they_are_kept(town: Town, tm
     assert same["model"] == made[2], "the same updates and the same strategy must give the same model"
     other = await fork(ran["id"], "--anew", "--strategy", "uniform")
     assert other["model"] != made[2], "hospitals of 40, 60 and 80 rows must not weigh the same under both strategies"
+    middle = await fork(ran["id"], "--anew", "--strategy", "fedtrimmedavg", "--parameter", "beta=0.4")
+    median = await fork(ran["id"], "--anew", "--strategy", "fedmedian")
+    assert middle["model"] == median["model"] != made[2], "of three values, a trimmed mean leaves the middle one"
+    stateful = await fork(ran["id"], "--strategy", "fedadam", "--cycles", "4")
+    assert (await terminal.succeed("replay", stateful["id"]))["equal"]
     back = await fork(other["id"], "--anew", "--strategy", "fedavg")
     assert back["model"] == made[2], "a fork of a fork must find the updates where they were"
     early = await terminal.succeed("fork", ran["id"], "--from-cycle", "1", "--anew", "--follow")
@@ -81,6 +86,8 @@ async def test_updates_are_averaged_anew_as_long_as_they_are_kept(town: Town, tm
         2,
         "plan.strategy",
     )
+    few = ("fork", ran["id"], "--from-cycle", "1", "--strategy", "krum")
+    assert (await terminal.fail(*few))[:2] == (2, "strategy.updates")
 
     whole = by_cycle(await terminal.succeed("retention", ran["id"]))
     assert all(outcome["replay"] == "" for outcome in whole.values())

@@ -176,11 +176,14 @@ class ClosedForm(_Linear):
 
 
 class Stepped(_Linear):
-    """Stochastic gradient descent. The number of steps taken is part of the model: step sizes may fall with it."""
+    """Stochastic gradient descent. The number of steps taken is part of the model: step sizes may fall with it.
+
+    It is a whole number, so that no strategy takes it for something that is learnt.
+    """
 
     def initial(self, seed: int) -> Parameters:
         """See ``TabularModel``."""
-        return {**super().initial(seed), "steps": np.ones(1)}
+        return {**super().initial(seed), "steps": np.ones(1, np.int64)}
 
     def trained(
         self, parameters: Parameters, rows: Rows, training: Training, *, seed: int, cycle: int, report: Report
@@ -197,7 +200,7 @@ class Stepped(_Linear):
             estimator.random_state = derive(seed, "epoch", cycle, epoch)
             _fit(lambda: estimator.partial_fit(rows.inputs, rows.target))
             report(epoch + 1, training.epochs, None)
-        return {**self._taken(estimator), "steps": np.array([estimator.t_], np.float64)}
+        return {**self._taken(estimator), "steps": np.array([round(estimator.t_)], np.int64)}
 
     def _with(self, parameters: Parameters) -> Estimator:
         return self._started(parameters)

@@ -60,7 +60,7 @@ REFUSALS = [
     ({}, {"cycles": 0}, "at least 1"),
     ({}, {"deadline_s": 0.0}, "above 0"),
     ({}, {"deadline_s": float("nan")}, "above 0"),
-    ({}, {"strategy": Strategy(name="fedmagic")}, "'fedmagic' is not permitted; permitted: fedavg"),
+    ({}, {"strategy": Strategy(name="fedmagic")}, "'fedmagic' is not known; did you mean"),
     ({}, {"data": DATA.model_copy(update={"features": ("radius", "shoe size")})}, "no column 'shoe size'"),
     ({}, {"data": DATA.model_copy(update={"target": "fate"})}, "no column 'fate'"),
     ({"category": "tabular_regression"}, {}, "is for tabular_regression"),

@@ -18,6 +18,7 @@ from training.categories.tabular import Run, Table, Task, Trained
 from training.errors import TrainingError
 from training.frameworks import sklearn as plugin
 from training.plan import Training
+from training.registry import Problem, Rows
 from training.scores import Where
 from training.weights import KEEP, Weights
 
@@ -149,3 +150,12 @@ def test_what_cannot_be_trained_is_told_why(estimator: Any, training: Training, 
 def test_closed_form_is_for_one_cycle() -> None:
     with pytest.raises(TrainingError, match="set cycles: 1"):
         Federation(Ridge(), *numbers(), Training()).run(2)
+
+
+def test_the_number_of_steps_is_no_float_that_a_strategy_could_take_for_learnt() -> None:
+    model = plugin.tabular(SGDClassifier(), Problem(2, 2))
+    before = model.initial(0)
+    rows = Rows(np.array([[0.0, 1.0], [1.0, 0.0], [2.0, 1.0]]), np.array([0, 1, 1]))
+    after = model.trained(before, rows, Training(), seed=0, cycle=1, report=lambda *_: None)
+    assert (before["steps"].dtype, after["steps"].dtype) == (np.int64, np.int64)
+    assert after["steps"].tolist() == [4]

@@ -1,0 +1,165 @@
+"""Many bodies into one, in step: the updates, and what a strategy may need beside them. Holds a row at a time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import AsyncExitStack, aclosing
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from bus.errors import Integrity
+from bus.events.weights import SealedObject
+from bus.identity.keys import Identity
+from bus.ports import BlobStore
+from bus.weights import transfer
+from bus.weights.lockstep import BodyFailed, lockstep
+
+_WINDOW: Final = 2
+"""Chunks of each body asked for ahead: memory grows by two chunks per body, whatever the model's size."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """What goes in.
+
+    Attributes:
+        updates: In the order of the closing.
+        previous: The last global model, if it is needed.
+        state: What was kept after the last cycle, if anything.
+    """
+
+    updates: Sequence[SealedObject]
+    previous: SealedObject | None = None
+    state: SealedObject | None = None
+
+    @property
+    def bodies(self) -> list[SealedObject]:
+        """What is read in rows: the updates, then the last global model."""
+        return [*self.updates, *([self.previous] if self.previous is not None else [])]
+
+
+@dataclass(frozen=True, slots=True)
+class Produced:
+    """What came of a row.
+
+    Attributes:
+        chunks: Of the combined body; none while the header is incomplete.
+        state: The next bytes of the state.
+    """
+
+    chunks: Sequence[bytes]
+    state: bytes = b""
+
+
+class Surveying(Protocol):
+    """A first look at rows."""
+
+    def take(self, row: Sequence[bytes]) -> None:
+        """See the next row."""
+        ...
+
+    def choose(self) -> tuple[int, ...]:
+        """Indices of the updates that count, once all rows were seen."""
+        ...
+
+
+class Combining(Protocol):
+    """Combines rows."""
+
+    def offer(self, row: Sequence[bytes]) -> int:
+        """Take the next row; how many bytes of the old state the next ``combine`` needs."""
+        ...
+
+    def combine(self, state: bytes | None) -> Produced:
+        """Combine what was offered, with those bytes, or without an old state."""
+        ...
+
+    def finish(self) -> None:
+        """Check that this was all."""
+        ...
+
+
+async def surveyed(blobs: BlobStore, identity: Identity, inputs: Inputs, surveying: Surveying) -> tuple[int, ...]:
+    """Read the updates once, and choose among them.
+
+    Raises:
+        BodyFailed: One of the updates cannot be used.
+        Unavailable: The store is away; begin again.
+    """
+    async with AsyncExitStack() as stack:
+        streams = [await _opened(stack, blobs, body, identity) for body in inputs.updates]
+        async for row in lockstep(streams):
+            await asyncio.to_thread(surveying.take, row)
+    return surveying.choose()
+
+
+async def combined(
+    blobs: BlobStore, identity: Identity, inputs: Inputs, combining: Combining
+) -> AsyncGenerator[Produced, None]:
+    """Read everything in step, and combine it row by row. What was produced is to be believed only at the end.
+
+    Raises:
+        BodyFailed: One of the updates cannot be used.
+        MusterError: The last model or the state cannot.
+        Unavailable: The store is away; begin again.
+    """
+    async with AsyncExitStack() as stack:
+        streams = [await _opened(stack, blobs, body, identity) for body in inputs.bodies]
+        tape = None
+        if inputs.state is not None:
+            tape = _Tape(await _opened(stack, blobs, inputs.state, identity))
+        try:
+            async for row in lockstep(streams):
+                needed = combining.offer(row)
+                old = await tape.read(needed) if tape is not None else None
+                yield await asyncio.to_thread(combining.combine, old)
+            combining.finish()
+        except BodyFailed as failed:
+            if failed.index >= len(inputs.updates):
+                raise failed.reason from failed
+            raise
+        if tape is not None:
+            await tape.end()
+
+
+async def _opened(
+    stack: AsyncExitStack, blobs: BlobStore, body: SealedObject, identity: Identity
+) -> AsyncIterator[bytes]:
+    stream = transfer.download(blobs, body, identity, window=_WINDOW)
+    return await stack.enter_async_context(aclosing(stream))
+
+
+class _Tape:
+    """A body, read in pieces of any size."""
+
+    def __init__(self, stream: AsyncIterator[bytes]) -> None:
+        self._stream = stream
+        self._buffer = bytearray()
+
+    async def read(self, size: int) -> bytes:
+        """The next ``size`` bytes.
+
+        Raises:
+            Integrity: It ends before.
+        """
+        while len(self._buffer) < size:
+            chunk = await anext(self._stream, None)
+            if chunk is None:
+                raise Integrity("the strategy's state ends too early", code="strategy.state")
+            self._buffer += chunk
+        piece = bytes(self._buffer[:size])
+        del self._buffer[:size]
+        return piece
+
+    async def end(self) -> None:
+        """Check that nothing is left.
+
+        Raises:
+            Integrity: There is, or it is not what its digest says.
+        """
+        left = len(self._buffer)
+        async for chunk in self._stream:
+            left += len(chunk)
+        if left:
+            raise Integrity(f"the strategy's state has {left} bytes too many", code="strategy.state")

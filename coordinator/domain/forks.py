@@ -1,0 +1,68 @@
+"""How an experiment begins that goes on from another one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from bus.events.cycles import CycleClosed
+from bus.events.experiments import Failure, FailurePhase, Origin
+from bus.events.weights import SealedObject
+from coordinator.domain.schedule import PREPARING
+from coordinator.domain.state import MAX_TRIALS, Experiment
+
+
+def forked(
+    experiment: Experiment, origin: Origin, parent: Experiment | None, closing: CycleClosed | None
+) -> Experiment:
+    """An experiment that was just submitted as a fork: it begins with its parent's model, if that is what it says.
+
+    Args:
+        experiment: The fork.
+        origin: Where it says that it begins.
+        parent: The experiment named there, if there is such a one.
+        closing: How the cycle named there was closed, if that is known.
+    """
+    spec = experiment.spec
+    problem = None
+    if parent is None or parent.owner != experiment.owner:
+        problem = f"there is no experiment {origin.experiment} of this owner"
+    elif parent.models.get(origin.cycle) != origin.model:
+        problem = f"experiment {origin.experiment} has no such model of cycle {origin.cycle}"
+    elif origin.state not in {None, parent.states.get(origin.cycle)}:
+        problem = f"experiment {origin.experiment} kept no such state of its strategy after cycle {origin.cycle}"
+    elif origin.state is not None and (origin.anew or parent.spec.strategy.name != spec.strategy.name):
+        problem = f"the state is that of {parent.spec.strategy.name}, which does not go on here"
+    elif origin.anew and (origin.cycle < 1 or _took_over(parent, origin.cycle)):
+        problem = f"experiment {origin.experiment} did not train cycle {origin.cycle}: it has no updates to average"
+    elif (parent.spec.data, parent.spec.framework) != (spec.data, spec.framework):
+        problem = "a fork keeps its parent's dataset, columns and framework"
+    elif spec.cycles < origin.cycle:
+        problem = f"the fork ends at cycle {spec.cycles}, before cycle {origin.cycle} from which it goes on"
+    if problem is not None:
+        failure = Failure(category="model", code="fork.origin", message=problem, phase=FailurePhase.SUBMIT)
+        return replace(experiment, attempts=MAX_TRIALS, abandoned=failure)
+    if origin.anew:
+        assert parent is not None
+        before = closing.model if closing is not None else parent.models.get(origin.cycle - 1)
+        same = closing is not None and closing.strategy.name == spec.strategy.name
+        state = closing.state if closing is not None and same else None
+        return replace(experiment, step=PREPARING + origin.cycle - 1, model=before, state=state, inherited=closing)
+    models, states = taken_over(origin)
+    return replace(
+        experiment,
+        step=PREPARING + origin.cycle,
+        model=origin.model,
+        models=models,
+        state=origin.state,
+        states=states,
+    )
+
+
+def taken_over(origin: Origin) -> tuple[dict[int, SealedObject], dict[int, SealedObject]]:
+    """The model that a fork takes over, and the state, by cycle."""
+    return {origin.cycle: origin.model}, {origin.cycle: origin.state} if origin.state is not None else {}
+
+
+def _took_over(parent: Experiment, cycle: int) -> bool:
+    origin = parent.spec.origin
+    return origin is not None and not origin.anew and origin.cycle == cycle

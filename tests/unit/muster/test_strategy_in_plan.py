@@ -1,0 +1,50 @@
+"""A plan's strategy is checked before anything is sent, and all of its parameters are said."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bus.errors import Invalid
+from muster.submit import read_draft, settled
+
+MODEL = '''"""A model."""
+
+framework = "sklearn"
+category = "tabular_classification"
+main_method = "build"
+model_type = "linear"
+
+
+def build():
+    """Make it."""
+'''
+
+
+def plan(folder: Path, strategy: str) -> Path:
+    path = folder / "plan.yaml"
+    path.write_text(f"name: x\nmodel: model.py\ndata: {{dataset: d}}\ncycles: 1\nstrategy: {strategy}\n")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("strategy", "words"),
+    [
+        ("{name: fedmedain}", "did you mean 'fedmedian'"),
+        ("{name: fedadam, parameters: {beta1: 0.5}}", "did you mean 'beta_1'"),
+        ("{name: krum, parameters: {f: -1}}", "a whole number from 0"),
+        ("{name: krum, parameters: {f: many}}", "valid number"),
+        ("{name: krum, parameter: {f: 1}}", "did you mean 'parameters'"),
+    ],
+)
+def test_what_is_wrong_in_a_plan_is_named(tmp_path: Path, strategy: str, words: str) -> None:
+    (tmp_path / "model.py").write_text(MODEL)
+    with pytest.raises(Invalid, match=words):
+        read_draft(plan(tmp_path, strategy))
+
+
+def test_the_values_of_a_plan_are_those_that_are_said(tmp_path: Path) -> None:
+    (tmp_path / "model.py").write_text(MODEL)
+    strategy = read_draft(plan(tmp_path, "{name: multikrum, parameters: {f: 2}}")).plan.strategy
+    assert settled(strategy.name, strategy.parameters).parameters == {"f": 2.0, "keep": 0.0}
