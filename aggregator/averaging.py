@@ -17,10 +17,11 @@ from bus.events.cycles import CycleClosed, CycleKind, UpdateSealed
 from bus.events.weights import SealedObject
 from bus.identity.directory import Directory
 from bus.identity.keys import Identity
-from bus.ports import BlobStore
+from bus.ports import Blobs
 from bus.weights import sealing, transfer
 from bus.weights.lockstep import BodyFailed, lockstep
 from bus.weights.sealing import Seal
+from bus.weights.stores import choose
 from bus.wire.subjects import weights_address
 
 _WINDOW: Final = 2
@@ -37,10 +38,14 @@ class Averaging:
         blobs: Where updates are and outcomes go.
         identity: The aggregator's.
         directory: Whom outcomes can be sealed for.
+        s3_from_bytes: Outcomes of this size and more go to S3 if the plan leaves it open; ``None`` for none.
     """
 
-    def __init__(self, blobs: BlobStore, identity: Identity, directory: Directory) -> None:
+    def __init__(
+        self, blobs: Blobs, identity: Identity, directory: Directory, s3_from_bytes: int | None = None
+    ) -> None:
         self._blobs = blobs
+        self._s3_from_bytes = s3_from_bytes
         self._identity = identity
         self.directory = directory
 
@@ -66,7 +71,9 @@ class Averaging:
         bodies = _bodies(closed, updates)
         address = self._address(closed, owner)
         key = sealing.file_key(self._identity, address, _context(bodies, weights, closed))
-        upload = transfer.Upload(self._blobs, Seal(key, address, bodies[0].size_bytes), address)
+        size = bodies[0].size_bytes
+        store = choose(closed.store, size, self._s3_from_bytes)
+        upload = transfer.Upload(self._blobs, Seal(key, address, size), address, store)
         combiner = Combiner(weights)
         streams = [transfer.download(self._blobs, body, self._identity, window=_WINDOW) for body in bodies]
         try:

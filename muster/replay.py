@@ -22,7 +22,7 @@ from bus.events.base import Digest
 from bus.events.cycles import CycleKind, ModelEvaluated
 from bus.events.weights import FederatedScore
 from bus.identity.keys import Identity
-from bus.ports import BlobStore
+from bus.ports import Blobs
 from bus.weights import transfer
 from bus.weights.lockstep import BodyFailed, lockstep
 from coordinator.domain.state import Experiment
@@ -107,7 +107,7 @@ async def world_at(client: Client, moment: Moment) -> World:
     return world
 
 
-async def _recompute(outcome: Outcome, blobs: BlobStore, identity: Identity) -> Recomputed:
+async def _recompute(outcome: Outcome, blobs: Blobs, identity: Identity) -> Recomputed:
     body = outcome.body
     if isinstance(body, ModelEvaluated):
         scores = combine({edge: update.scores for edge, update in outcome.updates.items()})
@@ -122,7 +122,7 @@ async def _recompute(outcome: Outcome, blobs: BlobStore, identity: Identity) -> 
     return Recomputed(outcome.cycle, body.model.digest, found)
 
 
-async def _average(outcome: Outcome, blobs: BlobStore, identity: Identity) -> Digest:
+async def _average(outcome: Outcome, blobs: Blobs, identity: Identity) -> Digest:
     combiner = Combiner(weights(outcome.closing))
     bodies = [body for update in outcome.updates.values() if (body := update.weights) is not None]
     digest = hashlib.sha256()

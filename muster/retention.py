@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from bus.events.cycles import CycleKind, ModelAveraged
-from bus.events.weights import SealedObject
-from bus.ports import BlobStore
+from bus.events.weights import JETSTREAM, SealedObject
+from bus.ports import Blobs
 from bus.wire import subjects
 from coordinator.domain.decide import AGGREGATOR
 from coordinator.domain.state import Experiment
@@ -46,7 +46,7 @@ async def kept(client: Client, experiment: Experiment) -> list[Kept]:
     return [await _kept(blobs, experiment, outcome) async for outcome in outcomes(client, experiment)]
 
 
-async def _kept(blobs: BlobStore, experiment: Experiment, outcome: Outcome) -> Kept:
+async def _kept(blobs: Blobs, experiment: Experiment, outcome: Outcome) -> Kept:
     kind = outcome.body.cycle.kind
     lost = [
         f"{edge}'s update: {problem}"
@@ -64,9 +64,12 @@ async def _kept(blobs: BlobStore, experiment: Experiment, outcome: Outcome) -> K
     return Kept(outcome.cycle, replay, fork, anew)
 
 
-async def _missing(blobs: BlobStore, body: SealedObject, readers: Iterable[str], what: str = "") -> str:
+async def _missing(blobs: Blobs, body: SealedObject, readers: Iterable[str], what: str = "") -> str:
     """What of ``body`` is no longer there; empty if all of it is."""
+    own = blobs.at(body.store)
     there = await blobs.subjects(f"{body.address}.>")
+    if own is not blobs.at(JETSTREAM):
+        there |= await own.subjects(f"{body.address}.>")
     if not there:
         found = "no longer kept"
     else:

@@ -17,6 +17,7 @@ from bus.events.base import DatasetId, Digest, ExperimentId, PrincipalId
 from bus.events.datasets import ColumnKind, DatasetRegistered
 from bus.events.experiments import ExperimentSubmitted, Limits, Strategy, TaskData
 from bus.weights import transfer
+from bus.weights.stores import choose
 from bus.wire.subjects import weights_address
 from muster.client import Client
 from training.errors import TrainingError
@@ -200,6 +201,7 @@ async def submit(client: Client, draft: Draft, data: TaskData, holders: Holders)
 
     Raises:
         Invalid: The quorum cannot be reached.
+        Configuration: The plan names a store that this federation has not.
         Unavailable: The federation is away.
     """
     plan, edges = draft.plan, tuple(sorted(holders))
@@ -209,6 +211,8 @@ async def submit(client: Client, draft: Draft, data: TaskData, holders: Holders)
             f"{', '.join(edges)}",
             code="plan.quorum",
         )
+    # A store that is not there is better missed now than at every edge.
+    client.broker.blobs().at(choose(plan.transport.store, 0, None))
     experiment = ExperimentId(str(ULID()))
     code = await transfer.upload_file(
         client.broker.blobs(),
@@ -232,6 +236,7 @@ async def submit(client: Client, draft: Draft, data: TaskData, holders: Holders)
         limits=Limits(**plan.limits.model_dump()),
         code=code,
         recipients=edges,
+        store=plan.transport.store,
         plan_digest=draft.digest,
     )
     await client.say(submitted)

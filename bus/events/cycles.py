@@ -17,7 +17,7 @@ from bus.events.base import (
     Signal,
 )
 from bus.events.experiments import Failure, Limits, Strategy, TaskData
-from bus.events.weights import FederatedScore, Resources, Score, SealedObject
+from bus.events.weights import BY_SIZE, FederatedScore, Resources, Score, SealedObject
 
 
 class CycleKind(StrEnum):
@@ -93,6 +93,8 @@ class RunCycle(Command):
     limits: Limits
     code: SealedObject
     model: SealedObject | None = None
+    store: str = BY_SIZE
+    """Where the update shall lie; see ``experiment.submitted``."""
 
 
 class CancelExperiment(Command):
@@ -206,6 +208,8 @@ class CycleClosed(Event):
     """For whom the outcome is sealed: edges that may need it next, the vendor, the aggregator."""
     source: Source | None = None
     """Where the updates are, if not in this cycle."""
+    store: str = BY_SIZE
+    """Where the outcome shall lie; see ``experiment.submitted``."""
 
 
 class CycleAbandoned(Event):

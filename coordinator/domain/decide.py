@@ -134,6 +134,7 @@ def _close(experiment: Experiment, cycle: OpenCycle, revision: int) -> CycleClos
         model=cycle.model,
         recipients=_recipients(experiment, cycle.cycle),
         source=cycle.source,
+        store=experiment.spec.store,
     )
 
 
