@@ -38,12 +38,20 @@ class S3Blobs:
         settings: Where the store is.
         credential: The principal's key there.
         retry_s: For how long a request that failed is tried again, with growing pauses, before ``Unavailable``.
+        request_s: How long one request may take.
     """
 
-    def __init__(self, settings: S3Settings, credential: Credential, *, retry_s: float = _RETRY_S) -> None:
+    def __init__(
+        self,
+        settings: S3Settings,
+        credential: Credential,
+        *,
+        retry_s: float = _RETRY_S,
+        request_s: float = _REQUEST_S,
+    ) -> None:
         self._where = f"{settings.endpoint}/{settings.bucket}"
         client: ClientConfig = {
-            "timeout": timedelta(seconds=_REQUEST_S),
+            "timeout": timedelta(seconds=request_s),
             "connect_timeout": timedelta(seconds=_CONNECT_S),
             "allow_http": settings.endpoint.startswith("http://"),
         }

@@ -23,7 +23,8 @@ _FULL: Final = re.compile(
     r"status code: 507|InsufficientStorage|StorageFull|QuotaExceeded|no (free|writable) volumes|No space left",
     re.IGNORECASE,
 )
-_LATE: Final = re.compile(r"timed out|deadline has elapsed", re.IGNORECASE)
+_LATE: Final = re.compile(r"\bkind: Timeout\b|\bTimedOut\b")
+"""Only the library's own account of the request tells."""
 
 
 def translated(error: BaseError | OSError, what: str, where: str) -> MusterError:
@@ -34,7 +35,7 @@ def translated(error: BaseError | OSError, what: str, where: str) -> MusterError
         what: Was tried, e.g. ``store 'w.a.b'``.
         where: Address and bucket.
     """
-    text = str(error).partition(_INTERNALS)[0]
+    text, _, internals = str(error).partition(_INTERNALS)
     code, status = _CODE.search(text), _STATUS.search(text)
     told = code[1] if code else f"status {status[1]}" if status else "no answer"
     if told == "NoSuchBucket":
@@ -55,7 +56,7 @@ def translated(error: BaseError | OSError, what: str, where: str) -> MusterError
         return Unavailable(
             f"the S3 store {where} is full: nothing more can be stored until there is room", code="s3.full"
         )
-    if _LATE.search(text):
+    if _LATE.search(internals):
         return Timeout(f"no answer from the S3 store {where} in time to {what}: try again", code="s3.timeout")
     return Unavailable(
         f"the S3 store {where} cannot {what} at present ({told}): check its address and whether it runs; it is tried "

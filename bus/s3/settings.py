@@ -24,7 +24,7 @@ class S3Place(BaseModel):
 
     endpoint: str
     """Its address, e.g. ``https://s3.example.org``. Buckets are addressed by path."""
-    bucket: str = Field(min_length=3, max_length=63)
+    bucket: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")
     """A bucket for this federation alone."""
     region: str = "us-east-1"
     """Part of the signature of requests; most stores other than AWS take any."""

@@ -23,6 +23,7 @@ from bus.jetstream.server import free_port
 from bus.processes import die_with_parent
 from bus.s3.access import access
 from bus.s3.blobs import S3Blobs
+from bus.s3.keys import key
 from bus.s3.settings import Credential, S3Settings
 
 READY_S = 60.0
@@ -123,10 +124,17 @@ class Weed:
         content = {"endpoint": self.endpoint, "bucket": bucket, "credentials": path, **changes}
         return S3Settings.model_validate(content)
 
-    def blobs(self, bucket: str, name: str = ADMIN, *, retry_s: float = 2.0, **changes: object) -> S3Blobs:
+    def blobs(
+        self, bucket: str, name: str = ADMIN, *, retry_s: float = 2.0, request_s: float = 30.0, **changes: object
+    ) -> S3Blobs:
         """The store as one principal sees it."""
         settings = self.settings(bucket, name, **changes)
-        return S3Blobs(settings, Credential.load(settings.credentials), retry_s=retry_s)
+        credential = Credential.load(settings.credentials)
+        return S3Blobs(settings, credential, retry_s=retry_s, request_s=request_s)
+
+    def overwrite(self, bucket: str, subject: str, data: bytes) -> None:
+        """What a store that is not honest can do."""
+        obstore.put(self.blobs(bucket)._store, key(subject), data)
 
     def _ready(self) -> None:
         deadline = time.monotonic() + READY_S
