@@ -15,6 +15,7 @@ from bus.events.weights import JETSTREAM, S3, SealedObject
 from bus.identity.directory import Principal
 from bus.wire.record import Record
 from muster.client import connect
+from muster.doctor.beside import tried
 from muster.federation.store import Store
 from muster.follow import View
 from muster.replay import replay
@@ -25,6 +26,7 @@ from support.terminal import Terminal
 from support.weed import Weed, actions, key_of, running_weed
 
 BUCKET = "muster-town"
+SHORT = PLAN.replace("cycles: 2", "cycles: 1")
 NAMES = ("operator", "coordinator", "aggregator", "policy_engine", "audit_sink", *EDGES, "acme")
 
 
@@ -61,9 +63,9 @@ async def submitted(town: Town) -> list[str]:
 @pytest.mark.timeout(240)
 async def test_the_same_model_by_either_store(weed: Weed, tmp_path: Path) -> None:
     async with federation(tmp_path, store=store_of(weed, tmp_path)) as town:
-        town.plan.write_text(PLAN + "transport: {store: jetstream}\n")
+        town.plan.write_text(SHORT + "transport: {store: jetstream}\n")
         here = await town.run()
-        town.plan.write_text(PLAN)  # By size: here everything is large.
+        town.plan.write_text(SHORT)  # By size: here everything is large.
         working = asyncio.Event()
 
         def tell(_view: View, record: Record | None) -> None:
@@ -92,14 +94,17 @@ async def test_the_same_model_by_either_store(weed: Weed, tmp_path: Path) -> Non
                 assert all(".key." in subject for subject in at_broker)
                 assert len(await blobs.at(S3).subjects(f"{body.address}.>")) == body.chunks
 
-        async with connect(town.layout, "aggregator") as aggregator:
-            replayed = await replay(aggregator, await aggregator.experiment(second), lambda _: None)
+        async with connect(town.layout, "operator") as operator, connect(town.layout, "aggregator") as aggregator:
+            experiment = await operator.experiment(second)
+            replayed = await replay(aggregator, experiment, lambda _: None)
             assert all(outcome.equal for outcome in replayed)
-        async with connect(town.layout, "operator") as operator:
-            outcomes = await kept(operator, await operator.experiment(second))
+            outcomes = await kept(operator, experiment)
             assert not any(outcome.replay or outcome.anew for outcome in outcomes if "train" in outcome.cycle)
         fetched = await Terminal(tmp_path, town.layout.directory).succeed("download", second, "--out", tmp_path / "out")
         assert fetched["digest"] == here.digest
+        found = await tried(town.layout, town.layout.read())
+        assert found is not None
+        assert (found.keeps, found.trouble, found.exposed) == (True, "", ())
         _no_secret_leaked(town)
 
 

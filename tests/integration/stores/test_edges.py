@@ -20,10 +20,8 @@ async def test_an_edge_reads_and_writes_both_stores(weed: Weed, tmp_path: Path) 
         first = await site.answer(1)
         await site.order(CycleKind.INITIALISE, model=await site.model_of((await site.answers(1))[0]), store=S3)
         second = await site.answer(2)
-        await site.order(CycleKind.TRAIN, 1, model=await site.model_of((await site.answers(2))[1]), store=JETSTREAM)
-        third = await site.answer(3)
-    stores = [answer.weights.store for answer in (first, second, third) if isinstance(answer, UpdateSealed)]  # type: ignore[union-attr]
-    assert stores == [JETSTREAM, S3, JETSTREAM], "by size, as told, as told"
+    stores = [answer.weights.store for answer in (first, second) if isinstance(answer, UpdateSealed)]  # type: ignore[union-attr]
+    assert stores == [JETSTREAM, S3], "by size, and as told"
 
 
 async def test_a_store_that_the_edge_does_not_know_is_told_before_any_work(tmp_path: Path) -> None:

@@ -11,12 +11,15 @@ import yaml
 from typer.testing import CliRunner
 
 from bus.errors import Configuration, Invalid
+from bus.jetstream.server import free_port
 from bus.memory import MemoryBroker
 from bus.runtime.voice import Voice
 from bus.s3.settings import GIB
 from edge_daemon.settings import EdgeSettings
 from muster.cli.main import app
 from muster.client import Client
+from muster.doctor import beside
+from muster.doctor.facts import Beside, State
 from muster.federation.create import create
 from muster.federation.store import Store
 from muster.submit import read_draft, submit
@@ -123,3 +126,29 @@ async def test_a_plan_for_a_store_that_is_not_there(tmp_path: Path) -> None:
         await submit(client, draft, DATA, {})
     assert caught.value.code == "store.unknown"
     assert await broker.blobs().subjects("w.>") == frozenset(), "nothing was sent"
+
+
+@pytest.mark.parametrize(
+    ("facts", "states", "words"),
+    [
+        (None, [], ""),
+        (Beside("https://s3/b", keeps=True), [State.OK], "keeps what is written first"),
+        (Beside("https://s3/b", keeps=False), [State.WARNING], "replaces"),
+        (Beside("https://s3/b", code="s3.away", trouble="it is away"), [State.BROKEN], "it is away"),
+        (Beside("https://s3/b", keeps=True, exposed=(Path("/k/s3.json"),)), [State.BROKEN], "/k/s3.json"),
+    ],
+)
+def test_what_the_doctor_makes_of_it(facts: Beside | None, states: list[State], words: str) -> None:
+    findings = beside.verdict(facts)
+    assert [finding.state for finding in findings] == states
+    assert all(words in finding.found for finding in findings)
+    assert all(finding.remedy for finding in findings if finding.state is not State.OK)
+
+
+async def test_the_doctor_tries_a_store_that_is_away(tmp_path: Path) -> None:
+    url = f"http://127.0.0.1:{free_port()}/muster"
+    layout = create(tmp_path / "f", edges=("e1",), vendors=("acme",), store=Store.read(url, keys(tmp_path, EVERYBODY)))
+    layout.s3_credential("e1").chmod(0o644)
+    found = await beside.tried(layout, layout.read())
+    assert found is not None
+    assert (found.where, found.code, found.exposed) == (url, "s3.away", (layout.s3_credential("e1"),))
