@@ -11,7 +11,7 @@ import msgpack
 from cryptography.hazmat.primitives.hpke import MLKEM768X25519PublicKey
 
 from aggregator.domain.combine import Combiner
-from bus.errors import Integrity
+from bus.errors import Configuration, Integrity, Unavailable
 from bus.events.base import Digest, OwnerId, PrincipalId
 from bus.events.cycles import CycleClosed, CycleKind, UpdateSealed
 from bus.events.weights import SealedObject
@@ -73,6 +73,7 @@ class Averaging:
         key = sealing.file_key(self._identity, address, _context(bodies, weights, closed))
         size = bodies[0].size_bytes
         store = choose(closed.store, size, self._s3_from_bytes)
+        self._require({store, *(body.store for body in bodies)})
         upload = transfer.Upload(self._blobs, Seal(key, address, size), address, store)
         combiner = Combiner(weights)
         streams = [transfer.download(self._blobs, body, self._identity, window=_WINDOW) for body in bodies]
@@ -86,6 +87,18 @@ class Averaging:
             await upload.abandon()
             for stream in streams:
                 await stream.aclose()
+
+    def _require(self, stores: set[str]) -> None:
+        """Wait for the operator where our own settings lack a store: no edge is to blame.
+
+        Raises:
+            Unavailable: This process knows no such store.
+        """
+        try:
+            for store in sorted(stores):
+                self._blobs.at(store)
+        except Configuration as error:
+            raise Unavailable(error.message, code="store.unknown") from error
 
     def _address(self, closed: CycleClosed, owner: OwnerId) -> str:
         name = f"model-{closed.cycle}-{closed.revision}"

@@ -12,7 +12,7 @@ AREA: Final = Area(
         Entry(
             3301,
             "store.unknown",
-            ("configuration",),
+            ("configuration", "infra", "unavailable"),
             Who.OPERATOR,
             "Weights lie, or shall lie, in a store that this process does not know.",
             "The plan asks for S3 in a federation without it, or one process was given no settings for it.",
@@ -21,7 +21,7 @@ AREA: Final = Area(
         Entry(
             3302,
             "store.wish",
-            ("invalid",),
+            ("invalid", "infra"),
             Who.OPERATOR,
             "An event asks for a kind of store that this release does not know.",
             "It was said by a newer release.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -127,3 +128,12 @@ def test_a_credential_keeps_to_itself(tmp_path: Path) -> None:
     assert "hush" not in repr(Credential.load(path))
     assert list(stores(settings(path))) == [S3]
     assert stores(None) == {}
+
+
+def test_without_the_library_only_the_store_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "obstore", None)
+    for name in ("bus.s3.blobs", "bus.s3.failures"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    with pytest.raises(Configuration, match=r"install muster-fl\[s3\]") as caught:
+        stores(settings(tmp_path))
+    assert caught.value.code == "s3.library"
