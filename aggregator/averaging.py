@@ -12,18 +12,19 @@ from cryptography.hazmat.primitives.hpke import MLKEM768X25519PublicKey
 
 from aggregator.domain.combine import Combiner, Surveyor
 from aggregator.domain.strategies.registry import inputs_of, strategy_of
-from bus.errors import Integrity
+from bus.errors import Configuration, Integrity, Unavailable
 from bus.events.base import Digest, OwnerId, PrincipalId
 from bus.events.cycles import CycleClosed, CycleKind, UpdateSealed
 from bus.events.strategies import settled
 from bus.events.weights import SealedObject
 from bus.identity.directory import Directory
 from bus.identity.keys import Identity
-from bus.ports import BlobStore
+from bus.ports import Blobs
 from bus.weights import combining, sealing, transfer
 from bus.weights.combining import Inputs
 from bus.weights.lockstep import BodyFailed
 from bus.weights.sealing import CHUNK_BYTES, Seal
+from bus.weights.stores import choose
 from bus.wire.subjects import weights_address
 
 ARITHMETIC: Final = "strategies v1"
@@ -53,10 +54,14 @@ class Averaging:
         blobs: Where updates are and outcomes go.
         identity: The aggregator's.
         directory: Whom outcomes can be sealed for.
+        s3_from_bytes: Outcomes of this size and more go to S3 if the plan leaves it open; ``None`` for none.
     """
 
-    def __init__(self, blobs: BlobStore, identity: Identity, directory: Directory) -> None:
+    def __init__(
+        self, blobs: Blobs, identity: Identity, directory: Directory, s3_from_bytes: int | None = None
+    ) -> None:
         self._blobs = blobs
+        self._s3_from_bytes = s3_from_bytes
         self._identity = identity
         self.directory = directory
 
@@ -83,20 +88,23 @@ class Averaging:
         strategy = strategy_of(closed)
         weights = strategy.weights([contribution.weight for contribution in closed.included])
         inputs = inputs_of(closed, strategy, _bodies(closed, updates))
+        size = inputs.updates[0].size_bytes
+        store = choose(closed.store, size, self._s3_from_bytes)
+        self._require({store, *(body.store for body in inputs.bodies), *([inputs.state.store] if inputs.state else [])})
         selected: tuple[int, ...] | None = None
         survey = strategy.survey(len(weights))
         if survey is not None:
             selected = await combining.surveyed(self._blobs, self._identity, inputs, Surveyor(survey, weights))
         combiner = Combiner(weights, strategy, selected)
         context = _context(inputs, weights, closed)
-        model = self._sink("model", closed, owner, context, inputs.updates[0].size_bytes)
+        model = self._sink("model", closed, owner, context, size, store)
         state: _Sink | None = None
         try:
             async for made in combining.combined(self._blobs, self._identity, inputs, combiner):
                 for chunk in made.chunks:
                     await model.write(chunk)
                 if made.state:
-                    state = state or self._sink("state", closed, owner, context, combiner.state_bytes)
+                    state = state or self._sink("state", closed, owner, context, combiner.state_bytes, store)
                     await state.write(made.state)
             kept = await state.finish(self._recipients([self._identity.principal])) if state is not None else None
             return Averaged(
@@ -109,11 +117,25 @@ class Averaging:
                 if sink is not None:
                     await sink.upload.abandon()
 
-    def _sink(self, kind: str, closed: CycleClosed, owner: OwnerId, context: bytes, size_bytes: int) -> _Sink:
+    def _require(self, stores: set[str]) -> None:
+        """Wait for the operator where our own settings lack a store: no edge is to blame.
+
+        Raises:
+            Unavailable: This process knows no such store.
+        """
+        try:
+            for store in sorted(stores):
+                self._blobs.at(store)
+        except Configuration as error:
+            raise Unavailable(error.message, code="store.unknown") from error
+
+    def _sink(
+        self, kind: str, closed: CycleClosed, owner: OwnerId, context: bytes, size_bytes: int, store: str
+    ) -> _Sink:
         name = f"{kind}-{closed.cycle}-{closed.revision}"
         address = weights_address(owner, self._identity.principal, closed.experiment, name)
         key = sealing.file_key(self._identity, address, context)
-        return _Sink(transfer.Upload(self._blobs, Seal(key, address, size_bytes), address), key)
+        return _Sink(transfer.Upload(self._blobs, Seal(key, address, size_bytes), address, store), key)
 
     def _recipients(self, names: Iterable[PrincipalId]) -> dict[str, MLKEM768X25519PublicKey]:
         return {name: self.directory[name].sealing for name in names}

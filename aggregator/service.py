@@ -44,7 +44,8 @@ class AggregatorSettings(ServiceSettings):
 async def build(context: Context[AggregatorSettings]) -> Mapping[str, Task]:
     """Get to know the principals; returns the root tasks."""
     directory = await learn_principals(context.broker, context.anchor)
-    aggregator = Aggregator(context, Averaging(context.broker.blobs(), context.voice.identity, directory))
+    blobs, from_bytes = context.broker.blobs(), context.settings.s3_from_bytes
+    aggregator = Aggregator(context, Averaging(blobs, context.voice.identity, directory, from_bytes))
     work = Work(context.broker, topology.AGGREGATOR, directory, context.voice, aggregator.handle)
     return {"closed cycles": lambda: work.run(context.stop)}
 

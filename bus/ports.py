@@ -145,6 +145,18 @@ class BlobStore(Protocol):
         ...
 
 
+class Blobs(BlobStore, Protocol):
+    """The broker's own store, and the way to others. Wrapped keys always lie in the broker's own."""
+
+    def at(self, store: str) -> BlobStore:
+        """The store with this name, as a reference gives it.
+
+        Raises:
+            Configuration: This process knows no such store.
+        """
+        ...
+
+
 class Broker(Protocol):
     """A connection as one principal."""
 
@@ -160,6 +172,6 @@ class Broker(Protocol):
         """A consumer that exists, to take work from."""
         ...
 
-    def blobs(self) -> BlobStore:
-        """The store of sealed chunks."""
+    def blobs(self) -> Blobs:
+        """The stores of sealed chunks."""
         ...

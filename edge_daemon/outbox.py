@@ -10,6 +10,7 @@ from bus.events.weights import SealedObject
 from bus.identity.directory import Directory
 from bus.runtime.service import Context
 from bus.weights import layout, transfer
+from bus.weights.stores import choose
 from bus.wire.subjects import weights_address
 from edge_daemon.domain.jobs import Job, said
 from edge_daemon.settings import EdgeSettings
@@ -52,6 +53,7 @@ class Outbox:
             identity,
             {recipient.principal: recipient.sealing},
             layout=(await asyncio.to_thread(layout_of, weights)).digest,
+            store=lambda size: choose(command.store, size, self._context.settings.s3_from_bytes),
         )
 
 

@@ -25,6 +25,7 @@ from bus.events.cycles import RunCycle
 from bus.identity.keys import Identity
 from bus.jetstream import Endpoint, JetStreamBroker
 from bus.runtime import logs
+from bus.s3.settings import stores
 from bus.weights import transfer
 from bus.wire import subjects
 from bus.wire.envelope import wrap
@@ -114,7 +115,7 @@ async def _bench(settings: EdgeSettings) -> AsyncIterator[Bench]:
     endpoint = Endpoint(settings.server_url, identity.principal, identity.nkey_seed)
     with tempfile.TemporaryDirectory(prefix="retrain-", dir=settings.data, ignore_cleanup_errors=True) as folder:
         own = settings.model_copy(update={"data": Path(folder)})
-        async with JetStreamBroker.connect(endpoint) as broker:
+        async with JetStreamBroker.connect(endpoint, stores=stores(settings.s3)) as broker:
             yield Bench(own, Workshop(own, broker.blobs(), identity, walls))
 
 

@@ -22,8 +22,9 @@ from bus.errors import Invalid, MusterError
 from bus.events.base import Digest
 from bus.events.weights import Resources, Score
 from bus.identity.keys import Identity
-from bus.ports import BlobStore
+from bus.ports import Blobs
 from bus.weights import transfer
+from bus.weights.stores import choose
 from edge_daemon.disk import Disk
 from edge_daemon.domain.jobs import Job, Outcome, failed, task
 from edge_daemon.export import export
@@ -52,7 +53,7 @@ class Workshop:
         isolation: What keeps workers in.
     """
 
-    def __init__(self, settings: EdgeSettings, blobs: BlobStore, identity: Identity, isolation: Isolation) -> None:
+    def __init__(self, settings: EdgeSettings, blobs: Blobs, identity: Identity, isolation: Isolation) -> None:
         self._settings = settings
         self._blobs = blobs
         self._identity = identity
@@ -122,6 +123,8 @@ class Workshop:
         inputs.mkdir(parents=True, mode=0o700)
         (self.folder(job) / "output").mkdir()
         try:
+            # Better now than after the training.
+            self._blobs.at(choose(command.store, 0, None))
             await transfer.download_file(self._blobs, command.code, self._identity, inputs / "model.py")
             if command.model is not None:
                 await transfer.download_file(self._blobs, command.model, self._identity, inputs / WEIGHTS)

@@ -22,6 +22,7 @@ from bus.jetstream import Endpoint, JetStreamBroker
 from bus.ports import Broker
 from bus.runtime.listening import ignore, learn_principals, verified
 from bus.runtime.voice import Voice
+from bus.s3.settings import stores
 from bus.wire.record import Record
 from bus.wire.subjects import said
 from bus.wire.topology import StreamName
@@ -211,7 +212,8 @@ async def connect(layout: Layout, principal: str | None = None) -> AsyncIterator
     name = _principal(principal, description.vendors, description.principals)
     identity = Identity.load(layout.identity(name))
     anchor = Principal.load(layout.anchor)
-    async with JetStreamBroker.connect(Endpoint(description.url, name, identity.nkey_seed)) as broker:
+    beside = stores(layout.s3(name, description))
+    async with JetStreamBroker.connect(Endpoint(description.url, name, identity.nkey_seed), stores=beside) as broker:
         directory = await learn_principals(broker, anchor)
         yield Client(broker, identity, directory, Voice(broker, identity, patience_s=PATIENCE_S))
 

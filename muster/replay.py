@@ -21,7 +21,7 @@ from bus.events.base import Digest, PrincipalId
 from bus.events.cycles import CycleClosed, CycleKind, ModelAveraged, ModelEvaluated
 from bus.events.weights import FederatedScore, SealedObject
 from bus.identity.keys import Identity
-from bus.ports import BlobStore
+from bus.ports import Blobs
 from bus.weights import combining
 from bus.weights.lockstep import BodyFailed
 from coordinator.domain.state import Experiment
@@ -111,7 +111,7 @@ async def world_at(client: Client, moment: Moment) -> World:
     return world
 
 
-async def _recompute(outcome: Outcome, before: _Before | None, blobs: BlobStore, identity: Identity) -> Recomputed:
+async def _recompute(outcome: Outcome, before: _Before | None, blobs: Blobs, identity: Identity) -> Recomputed:
     body = outcome.body
     if isinstance(body, ModelEvaluated):
         scores = combine({edge: update.scores for edge, update in outcome.updates.items()})
@@ -150,7 +150,7 @@ class _Found:
     selected: tuple[PrincipalId, ...] | None
 
 
-async def _average(outcome: Outcome, blobs: BlobStore, identity: Identity) -> _Found:
+async def _average(outcome: Outcome, blobs: Blobs, identity: Identity) -> _Found:
     closing = outcome.closing
     strategy = strategy_of(closing)
     weights = strategy.weights([each.weight for each in closing.included])

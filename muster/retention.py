@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from bus.events.cycles import CycleKind, ModelAveraged
 from bus.events.strategies import KINDS
-from bus.events.weights import SealedObject
-from bus.ports import BlobStore
+from bus.events.weights import JETSTREAM, SealedObject
+from bus.ports import Blobs
 from bus.wire import subjects
 from coordinator.domain.decide import AGGREGATOR
 from coordinator.domain.state import Experiment
@@ -47,7 +47,7 @@ async def kept(client: Client, experiment: Experiment) -> list[Kept]:
     return [await _kept(blobs, experiment, outcome) async for outcome in outcomes(client, experiment)]
 
 
-async def _kept(blobs: BlobStore, experiment: Experiment, outcome: Outcome) -> Kept:
+async def _kept(blobs: Blobs, experiment: Experiment, outcome: Outcome) -> Kept:
     kind = outcome.body.cycle.kind
     lost = [
         f"{edge}'s update: {problem}"
@@ -79,9 +79,12 @@ def _beside(outcome: Outcome) -> dict[str, SealedObject | None]:
     return {"the last global model": closing.model, "the strategy's state": closing.state}
 
 
-async def _missing(blobs: BlobStore, body: SealedObject, readers: Iterable[str], what: str = "") -> str:
+async def _missing(blobs: Blobs, body: SealedObject, readers: Iterable[str], what: str = "") -> str:
     """What of ``body`` is no longer there; empty if all of it is."""
+    own = blobs.at(body.store)
     there = await blobs.subjects(f"{body.address}.>")
+    if own is not blobs.at(JETSTREAM):
+        there |= await own.subjects(f"{body.address}.>")
     if not there:
         found = "no longer kept"
     else:

@@ -17,6 +17,7 @@ from bus.events.base import DatasetId, Digest, ExperimentId, PrincipalId
 from bus.events.datasets import ColumnKind, DatasetRegistered
 from bus.events.experiments import ExperimentSubmitted, Limits, Strategy, TaskData
 from bus.weights import transfer
+from bus.weights.stores import choose
 from bus.wire.subjects import weights_address
 from muster.client import Client
 from training.errors import TrainingError
@@ -208,6 +209,7 @@ async def submit(client: Client, draft: Draft, data: TaskData, holders: Holders)
 
     Raises:
         Invalid: The quorum cannot be reached.
+        Configuration: The plan names a store that this federation has not.
         Unavailable: The federation is away.
     """
     plan, edges = draft.plan, tuple(sorted(holders))
@@ -220,6 +222,8 @@ async def submit(client: Client, draft: Draft, data: TaskData, holders: Holders)
     strategy = strategies.check(
         settled(plan.strategy.name, plan.strategy.parameters), draft.header.framework, plan.quorum or len(edges)
     )
+    # A store that is not there is better missed now than at every edge.
+    client.broker.blobs().at(choose(plan.transport.store, 0, None))
     experiment = ExperimentId(str(ULID()))
     code = await transfer.upload_file(
         client.broker.blobs(),
@@ -243,6 +247,7 @@ async def submit(client: Client, draft: Draft, data: TaskData, holders: Holders)
         limits=Limits(**plan.limits.model_dump()),
         code=code,
         recipients=edges,
+        store=plan.transport.store,
         plan_digest=draft.digest,
     )
     await client.say(submitted)

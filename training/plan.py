@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import Annotated, Any, Final, Self, get_args
+from typing import Annotated, Any, Final, Literal, Self, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -74,6 +74,14 @@ class Limits(_Section):
     processes: int = Field(default=64, ge=1)
 
 
+class Transport(_Section):
+    """How weights travel. It changes neither the model nor any digest of it."""
+
+    store: Literal["auto", "jetstream", "s3"] = "auto"
+    """Where sealed weights lie: at the broker (``jetstream``) or in the federation's S3-compatible store (``s3``).
+    ``auto`` takes ``s3`` for large models, if the federation has such a store."""
+
+
 class Plan(_Section):
     """A whole plan."""
 
@@ -95,6 +103,7 @@ class Plan(_Section):
     strategy: Strategy = Strategy()
     training: Training = Training()
     limits: Limits = Limits()
+    transport: Transport = Transport()
 
     @classmethod
     def load(cls, path: Path) -> Self:

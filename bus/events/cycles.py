@@ -17,7 +17,7 @@ from bus.events.base import (
     Signal,
 )
 from bus.events.experiments import Failure, Limits, Strategy, TaskData
-from bus.events.weights import FederatedScore, Resources, Score, SealedObject
+from bus.events.weights import BY_SIZE, FederatedScore, Resources, Score, SealedObject
 
 
 class CycleKind(StrEnum):
@@ -93,6 +93,8 @@ class RunCycle(Command):
     limits: Limits
     code: SealedObject
     model: SealedObject | None = None
+    store: str = BY_SIZE
+    """Where the update shall lie; see ``experiment.submitted``."""
 
 
 class CancelExperiment(Command):
@@ -208,6 +210,8 @@ class CycleClosed(Event):
     """Where the updates are, if not in this cycle."""
     state: SealedObject | None = None
     """What the strategy kept after the last training cycle; ``None`` in the first, or if it keeps nothing."""
+    store: str = BY_SIZE
+    """Where the outcome shall lie; see ``experiment.submitted``."""
 
 
 class CycleAbandoned(Event):

@@ -7,7 +7,7 @@ from enum import StrEnum
 from pydantic import Field
 
 from bus.events.base import DatasetId, Digest, Event, ExperimentId, Payload, PrincipalId, Role, Signal
-from bus.events.weights import FederatedScore, SealedObject
+from bus.events.weights import BY_SIZE, FederatedScore, SealedObject
 
 
 class Strategy(Payload):
@@ -80,6 +80,8 @@ class ExperimentSubmitted(Event):
     plan_digest: Digest
     origin: Origin | None = None
     """Set for a fork: its cycles go on from there, up to ``cycles``."""
+    store: str = BY_SIZE
+    """Where weights shall lie: ``jetstream``, ``s3`` or ``auto``, which decides by their size."""
 
 
 class ExperimentAdmitted(Event):

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from bus.events.base import Digest, Payload
+
+JETSTREAM: Final = "jetstream"
+"""The store at the broker."""
+S3: Final = "s3"
+"""An S3-compatible store beside the broker."""
+BY_SIZE: Final = "auto"
+"""A wish, not a store: small bodies at the broker, large ones beside it."""
 
 
 class SealedObject(Payload):
-    """A body in the blob store: sealed chunks under ``address``, wrapped keys under ``address.key.<recipient>``."""
+    """A body in a blob store: sealed chunks under ``address``, wrapped keys under ``address.key.<recipient>``."""
 
     address: str
     """Subject prefix ``w.<owner>.<actor>.<experiment>.<object>``; bound into the seal of every chunk."""
@@ -18,6 +27,8 @@ class SealedObject(Payload):
     """Plaintext bytes per chunk; the last one may be shorter."""
     layout: Digest | None = None
     """Of the safetensors header, for weights: equal for all bodies that can be combined chunk by chunk."""
+    store: str = JETSTREAM
+    """Where the chunks lie: ``jetstream`` or ``s3``. The wrapped keys are at the broker in any case."""
 
     @property
     def chunks(self) -> int:

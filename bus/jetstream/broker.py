@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
+from types import MappingProxyType
+from typing import Final
 
 from bus.jetstream.blobs import JetStreamBlobs
 from bus.jetstream.connection import Connection, Endpoint, connected
 from bus.jetstream.inbox import JetStreamInbox
 from bus.jetstream.log import Horizon, JetStreamLog
+from bus.ports import BlobStore
+from bus.weights.stores import Stores
 from bus.wire import topology
 from bus.wire.topology import Consumer, StreamName
+
+_NONE: Final[Mapping[str, BlobStore]] = MappingProxyType({})
 
 
 class JetStreamBroker:
@@ -21,19 +27,23 @@ class JetStreamBroker:
     Events and commands have one connection, chunks another: a long transfer never delays a decision.
     """
 
-    def __init__(self, control: Connection, bulk: Connection) -> None:
+    def __init__(self, control: Connection, bulk: Connection, stores: Mapping[str, BlobStore] = _NONE) -> None:
         self.control = control
         self._bulk = bulk
+        self._stores = stores
         self._horizons: defaultdict[StreamName, Horizon] = defaultdict(Horizon)
 
     @classmethod
     @asynccontextmanager
-    async def connect(cls, endpoint: Endpoint, *, patient: bool = False) -> AsyncIterator[JetStreamBroker]:
+    async def connect(
+        cls, endpoint: Endpoint, *, patient: bool = False, stores: Mapping[str, BlobStore] = _NONE
+    ) -> AsyncIterator[JetStreamBroker]:
         """A broker for as long as the block runs.
 
         Args:
             endpoint: Where and who.
             patient: Wait for a server that is not there yet.
+            stores: Stores of sealed chunks beside the broker, by name.
 
         Raises:
             Unavailable: No server (unless ``patient``).
@@ -43,7 +53,7 @@ class JetStreamBroker:
             connected(endpoint, "control", patient=patient) as control,
             connected(endpoint, "bulk", patient=patient) as bulk,
         ):
-            yield cls(control, bulk)
+            yield cls(control, bulk, stores)
 
     def now(self) -> datetime:
         """The server's time, as it was told with the last history that was read."""
@@ -57,6 +67,6 @@ class JetStreamBroker:
         """A consumer that exists."""
         return JetStreamInbox(self.control, consumer, self._horizons[consumer.stream])
 
-    def blobs(self) -> JetStreamBlobs:
-        """The store of sealed chunks."""
-        return JetStreamBlobs(self._bulk)
+    def blobs(self) -> Stores:
+        """The stores of sealed chunks."""
+        return Stores(JetStreamBlobs(self._bulk), self._stores)

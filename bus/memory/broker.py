@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
+from types import MappingProxyType
+from typing import Final
 
 from bus.errors import Invalid, NotFound
 from bus.memory.inbox import ConsumerState, MemoryInbox
 from bus.memory.stream import MemoryStream, utc_now
+from bus.ports import BlobStore
+from bus.weights.stores import Stores
 from bus.wire.message import Message
 from bus.wire.topology import STREAMS, Consumer, StreamName
+
+_NONE: Final[Mapping[str, BlobStore]] = MappingProxyType({})
 
 
 class MemoryBlobs:
@@ -44,10 +50,12 @@ class MemoryBroker:
 
     Args:
         now: Gives the time at which messages are stored; the machine's clock, unless a simulation brings its own.
+        stores: Stores of sealed chunks beside the broker, by name.
     """
 
-    def __init__(self, now: Callable[[], datetime] = utc_now) -> None:
+    def __init__(self, now: Callable[[], datetime] = utc_now, stores: Mapping[str, BlobStore] = _NONE) -> None:
         self._now = now
+        self._stores = stores
         self._streams = {spec.name: MemoryStream(spec, now) for spec in STREAMS}
         self._consumers: dict[tuple[StreamName, str], ConsumerState] = {}
 
@@ -71,6 +79,6 @@ class MemoryBroker:
         except KeyError:
             raise Invalid(f"no consumer {consumer.name!r}: provide it first", code="consumer.missing") from None
 
-    def blobs(self) -> MemoryBlobs:
-        """The store of sealed chunks."""
-        return MemoryBlobs(self._streams[StreamName.WEIGHTS])
+    def blobs(self) -> Stores:
+        """The stores of sealed chunks."""
+        return Stores(MemoryBlobs(self._streams[StreamName.WEIGHTS]), self._stores)

@@ -29,6 +29,7 @@ from bus.ports import Broker
 from bus.runtime import logs, telemetry
 from bus.runtime.settings import ServiceSettings
 from bus.runtime.voice import Voice
+from bus.s3.settings import stores
 
 _log = logging.getLogger(__name__)
 
@@ -80,7 +81,8 @@ async def serve(settings: S, build: Build[S], *, ready: asyncio.Event, stop: asy
     settings.data.mkdir(parents=True, exist_ok=True)
     endpoint = Endpoint(settings.server_url, identity.principal, identity.nkey_seed)
     async with AsyncExitStack() as stack:
-        broker = await stack.enter_async_context(JetStreamBroker.connect(endpoint, patient=True))
+        beside = stores(settings.s3)
+        broker = await stack.enter_async_context(JetStreamBroker.connect(endpoint, patient=True, stores=beside))
         voice = Voice(broker, identity)
         context = Context(settings, broker, voice, anchor, Directory(anchor), stop)
         tasks = dict(await build(context))

@@ -10,6 +10,7 @@ from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from bus.errors import Configuration
+from bus.s3.settings import S3Settings
 
 
 class ServiceSettings(BaseSettings):
@@ -35,6 +36,14 @@ class ServiceSettings(BaseSettings):
     """``debug``, ``info``, ``warning`` or ``error``."""
     trace_file: Path | None = None
     """Where spans are appended as JSON lines; ``None`` for nowhere."""
+    s3: S3Settings | None = None
+    """An S3-compatible store for large models: ``endpoint``, ``bucket``, ``region``, ``from_bytes``, ``credentials``
+    (a JSON file with this principal's key) and ``ca``; see ``docs/how-to/large-models.md``. ``None`` for none."""
+
+    @property
+    def s3_from_bytes(self) -> int | None:
+        """Bodies of this size and more go to S3; ``None`` where there is no such store."""
+        return None if self.s3 is None else self.s3.from_bytes
 
     @classmethod
     def settings_customise_sources(

@@ -11,7 +11,7 @@ from typing import Final, Protocol
 from bus.errors import Integrity
 from bus.events.weights import SealedObject
 from bus.identity.keys import Identity
-from bus.ports import BlobStore
+from bus.ports import Blobs
 from bus.weights import transfer
 from bus.weights.lockstep import BodyFailed, lockstep
 
@@ -80,7 +80,7 @@ class Combining(Protocol):
         ...
 
 
-async def surveyed(blobs: BlobStore, identity: Identity, inputs: Inputs, surveying: Surveying) -> tuple[int, ...]:
+async def surveyed(blobs: Blobs, identity: Identity, inputs: Inputs, surveying: Surveying) -> tuple[int, ...]:
     """Read the updates once, and choose among them.
 
     Raises:
@@ -95,7 +95,7 @@ async def surveyed(blobs: BlobStore, identity: Identity, inputs: Inputs, surveyi
 
 
 async def combined(
-    blobs: BlobStore, identity: Identity, inputs: Inputs, combining: Combining
+    blobs: Blobs, identity: Identity, inputs: Inputs, combining: Combining
 ) -> AsyncGenerator[Produced, None]:
     """Read everything in step, and combine it row by row. What was produced is to be believed only at the end.
 
@@ -123,9 +123,7 @@ async def combined(
             await tape.end()
 
 
-async def _opened(
-    stack: AsyncExitStack, blobs: BlobStore, body: SealedObject, identity: Identity
-) -> AsyncIterator[bytes]:
+async def _opened(stack: AsyncExitStack, blobs: Blobs, body: SealedObject, identity: Identity) -> AsyncIterator[bytes]:
     stream = transfer.download(blobs, body, identity, window=_WINDOW)
     return await stack.enter_async_context(aclosing(stream))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -13,9 +13,9 @@ from cryptography.hazmat.primitives.hpke import MLKEM768X25519PublicKey
 
 from bus.errors import Integrity, NotFound
 from bus.events.base import Digest
-from bus.events.weights import SealedObject
+from bus.events.weights import JETSTREAM, SealedObject
 from bus.identity.keys import Identity
-from bus.ports import BlobStore
+from bus.ports import Blobs, BlobStore
 from bus.weights import sealing
 from bus.weights.sealing import CHUNK_BYTES, Seal
 from bus.wire import subjects
@@ -28,13 +28,19 @@ class Upload:
     """Sends one object, chunk after chunk, with a window of chunks under way.
 
     Args:
-        blobs: Where to.
+        blobs: Where the wrapped keys go.
         seal: Of the object.
         address: Of the object.
+        store: Where the chunks go.
+
+    Raises:
+        Configuration: This process knows no such store.
     """
 
-    def __init__(self, blobs: BlobStore, seal: Seal, address: str) -> None:
+    def __init__(self, blobs: Blobs, seal: Seal, address: str, store: str = JETSTREAM) -> None:
         self._blobs = blobs
+        self._chunks = blobs.at(store)
+        self._store = store
         self._seal = seal
         self._address = address
         self._digest = hashlib.sha256()
@@ -51,7 +57,7 @@ class Upload:
         self._digest.update(plaintext)
         self._size += len(plaintext)
         sealed = self._seal.close(self._index, plaintext)
-        put = self._blobs.put(subjects.chunk(self._address, self._index), sealed)
+        put = self._chunks.put(subjects.chunk(self._address, self._index), sealed)
         self._under_way.append(asyncio.create_task(put))
         self._index += 1
         while len(self._under_way) >= WINDOW:
@@ -75,6 +81,7 @@ class Upload:
             size_bytes=self._size,
             chunk_bytes=CHUNK_BYTES,
             layout=layout,
+            store=self._store,
         )
 
     async def abandon(self) -> None:
@@ -95,22 +102,33 @@ async def share_key(
 
 
 async def upload_file(
-    blobs: BlobStore,
+    blobs: Blobs,
     path: Path,
     address: str,
     identity: Identity,
     recipients: Mapping[str, MLKEM768X25519PublicKey],
     *,
     layout: Digest | None = None,
+    store: Callable[[int], str] = lambda _size: JETSTREAM,
 ) -> SealedObject:
     """Seal the file at ``path`` for ``recipients`` and store it. Doing so again stores the same bytes.
 
+    Args:
+        blobs: Where to.
+        path: Of the file.
+        address: Of the object.
+        identity: Who seals.
+        recipients: For whom.
+        layout: Digest of the header, for weights.
+        store: Chooses the store for a body of so many bytes.
+
     Raises:
+        Configuration: This process knows no such store.
         Unavailable: The store is away or full; call again to go on.
     """
     digest, size = digest_of(path)
     key = sealing.file_key(identity, address, digest.encode())
-    upload = Upload(blobs, Seal(key, address, size), address)
+    upload = Upload(blobs, Seal(key, address, size), address, store(size))
     try:
         for chunk in read_chunks(path):
             await upload.send(chunk)
@@ -136,17 +154,19 @@ async def fetch_key(blobs: BlobStore, sealed: SealedObject, identity: Identity) 
 
 
 async def download(
-    blobs: BlobStore, sealed: SealedObject, identity: Identity, *, window: int = WINDOW
+    blobs: Blobs, sealed: SealedObject, identity: Identity, *, window: int = WINDOW
 ) -> AsyncGenerator[bytes, None]:
     """The plaintext of ``sealed``, chunk by chunk, in order, with ``window`` chunks asked for ahead.
 
     Raises:
         NotFound: Not sealed for this principal, or chunks are gone.
         Integrity: A chunk does not open, or the whole is not what its digest says (raised at the end).
+        Configuration: This process knows no such store.
     """
+    chunks = blobs.at(sealed.store)
     seal = Seal.of(await fetch_key(blobs, sealed, identity), sealed)
     digest = hashlib.sha256()
-    async for index, data in _chunks(blobs, sealed, window):
+    async for index, data in _chunks(chunks, sealed, window):
         plaintext = seal.open(index, data)
         digest.update(plaintext)
         yield plaintext
@@ -154,7 +174,7 @@ async def download(
         raise Integrity(f"the content of {sealed.address!r} is not what its digest says", code="weights.digest")
 
 
-async def download_file(blobs: BlobStore, sealed: SealedObject, identity: Identity, path: Path) -> None:
+async def download_file(blobs: Blobs, sealed: SealedObject, identity: Identity, path: Path) -> None:
     """Write the plaintext of ``sealed`` to ``path``, which appears only when it is whole and right.
 
     Raises:

@@ -135,6 +135,7 @@ def _close(experiment: Experiment, cycle: OpenCycle, revision: int) -> CycleClos
         recipients=_recipients(experiment, cycle.cycle),
         source=cycle.source,
         state=experiment.state if cycle.cycle.kind is CycleKind.TRAIN else None,
+        store=experiment.spec.store,
     )
 
 

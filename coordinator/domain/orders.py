@@ -69,4 +69,5 @@ def _run(experiment: Experiment, cycle: OpenCycle, edge: PrincipalId) -> RunCycl
         limits=spec.limits,
         code=spec.code,
         model=cycle.model,
+        store=spec.store,
     )

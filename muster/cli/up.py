@@ -9,9 +9,11 @@ from typing import Annotated
 
 import typer
 
+from bus.errors import Invalid
 from muster.cli.frame import Frame, Json
 from muster.federation.create import create
 from muster.federation.layout import SERVICES, Layout
+from muster.federation.store import Store
 from muster.federation.supervisor import running
 
 app = typer.Typer()
@@ -27,6 +29,13 @@ def up(
         int | None, typer.Option(help="Port of the NATS server, on loopback.", show_default="a free one")
     ] = None,
     lease: Annotated[float, typer.Option(help="Seconds for which a silent process still counts as alive.")] = 10.0,
+    s3: Annotated[
+        str | None, typer.Option(help="S3-compatible store for large models: https://HOST[:PORT]/BUCKET[?region=NAME].")
+    ] = None,
+    s3_keys: Annotated[
+        Path | None, typer.Option(help="JSON file: principal, or * for all, to access_key_id and secret_access_key.")
+    ] = None,
+    s3_ca: Annotated[Path | None, typer.Option(help="PEM file of certificates to trust there.")] = None,
     json: Json = False,
 ) -> None:
     """Start a federation, and keep it running until interrupted.
@@ -37,7 +46,8 @@ def up(
     frame = Frame(as_json=json)
 
     async def work() -> None:
-        layout = _layout(directory, edges, edge or [], vendor or [], port, lease)
+        store = _store(s3, s3_keys, s3_ca)
+        layout = _layout(directory, edges, edge or [], vendor or [], port, lease, store)
         here = asyncio.current_task()
         assert here is not None
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -58,8 +68,22 @@ def up(
     frame.run(work)
 
 
+def _store(url: str | None, keys: Path | None, ca: Path | None) -> Store | None:
+    if url is None and keys is None and ca is None:
+        return None
+    if url is None or keys is None:
+        raise Invalid("an S3 store needs both --s3 URL and --s3-keys FILE", code="s3.url")
+    return Store.read(url, keys, ca)
+
+
 def _layout(
-    directory: Path, count: int | None, edges: list[str], vendors: list[str], port: int | None, lease_s: float
+    directory: Path,
+    count: int | None,
+    edges: list[str],
+    vendors: list[str],
+    port: int | None,
+    lease_s: float,
+    store: Store | None,
 ) -> Layout:
     layout = Layout(directory)
     if layout.exists and count is None and not edges and not vendors:
@@ -68,7 +92,7 @@ def _layout(
     else:
         names = tuple(edges) or tuple(f"edge-{n}" for n in range(1, (count or 3) + 1))
         tenants = tuple(vendors) or ("acme",)
-    return create(directory, edges=names, vendors=tenants, port=port, lease_s=lease_s)
+    return create(directory, edges=names, vendors=tenants, port=port, lease_s=lease_s, store=store)
 
 
 def _ready(frame: Frame, layout: Layout) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from muster.doctor import machine, people
+from muster.doctor import beside, machine, people
 from muster.doctor.facts import Bus, Facts, Finding, State
 from muster.federation.layout import SERVICES
 
@@ -31,6 +31,7 @@ def diagnose(facts: Facts) -> Diagnosis:
             *machine.server(facts.server, facts.layout),
             *machine.disk(facts.disk, held),
             *machine.keys(facts.keys, facts.anchor, said.registered if said else None, facts.layout),
+            *beside.verdict(facts.beside),
             *(_of_bus(facts, facts.bus) if facts.bus else ()),
         )
     )

@@ -183,6 +183,25 @@ class Server:
 
 
 @dataclass(frozen=True)
+class Beside:
+    """The store for large models beside the broker, tried as the operator.
+
+    Attributes:
+        where: Address and bucket.
+        keeps: Whether what is written first stays; ``None`` if it could not be tried.
+        code: Of the error that kept us from trying; empty if none did.
+        trouble: That error's message.
+        exposed: Files with keys that others on this machine can read.
+    """
+
+    where: str
+    keeps: bool | None = None
+    code: str = ""
+    trouble: str = ""
+    exposed: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True)
 class Bus:
     """What a broker that answers tells.
 
@@ -212,6 +231,7 @@ class Facts:
         disk: Where it is kept.
         server: The broker.
         bus: What it tells; ``None`` if it does not answer.
+        beside: The store for large models; ``None`` if there is none.
     """
 
     layout: Layout
@@ -221,3 +241,4 @@ class Facts:
     disk: Disk
     server: Server
     bus: Bus | None
+    beside: Beside | None = None

@@ -23,6 +23,7 @@ from bus.wire import topology
 from bus.wire.topology import Consumer, Stream, StreamName
 from coordinator.domain.state import Phase
 from muster.client import PATIENCE_S, Client
+from muster.doctor.beside import tried
 from muster.doctor.facts import Bus, ConsumerFacts, Disk, Facts, Key, Lease, Said, Server, StreamFacts, Waiting
 from muster.federation.layout import OPERATOR, Description, Layout
 from muster.summary import waiting_for
@@ -43,7 +44,7 @@ async def gather(layout: Layout) -> Facts:
     keys = await asyncio.to_thread(_keys, layout, description)
     anchor = await asyncio.to_thread(_anchor, layout)
     server, bus = await _ask(layout, description)
-    return Facts(layout, description, keys, anchor, _disk(layout), server, bus)
+    return Facts(layout, description, keys, anchor, _disk(layout), server, bus, await tried(layout, description))
 
 
 def _keys(layout: Layout, description: Description) -> tuple[Key, ...]:

@@ -16,6 +16,7 @@ from muster.errors import (
     federations,
     general,
     identities,
+    large,
     messages,
     models,
     plans,
@@ -31,7 +32,7 @@ from muster.errors.entry import Area, Entry
 AREAS: Final[tuple[Area, ...]] = (
     *(plans.AREA, models.AREA, data.AREA, workers.AREA, egress.AREA, cycles.AREA),
     *(sources.AREA, records.AREA, stores.AREA),
-    *(broker.AREA, messages.AREA, identities.AREA),
+    *(broker.AREA, messages.AREA, identities.AREA, large.AREA),
     *(sealing.AREA, averaging.AREA),
     *(federations.AREA, audit.AREA, proofs.AREA, general.AREA),
 )

@@ -16,6 +16,7 @@ from bus.identity.keys import Identity
 from bus.jetstream.server import free_port
 from bus.wire.subjects import token
 from muster.federation.layout import OPERATOR, SERVICES, Description, Layout
+from muster.federation.store import Store
 
 _SHARE_OF_FREE_DISK: Final = 0.7
 _LEAST_DISK_BYTES: Final = 256 * 1024 * 1024
@@ -29,6 +30,7 @@ def create(
     vendors: tuple[str, ...],
     port: int | None = None,
     lease_s: float = 10.0,
+    store: Store | None = None,
 ) -> Layout:
     """Set up a federation in ``directory``, or return the one that is there.
 
@@ -38,6 +40,7 @@ def create(
         vendors: Names of the vendors; each one's principal is named after it.
         port: Of the NATS server; ``None`` picks a free one.
         lease_s: How long a process counts as alive after its last sign of life.
+        store: An S3-compatible store for large models; ``None`` leaves it as it is.
 
     Raises:
         Invalid: A name cannot be used, or stands for two things.
@@ -46,7 +49,7 @@ def create(
     _check_names(edges, vendors)
     layout = Layout(directory)
     if layout.exists:
-        return _existing(layout, edges, vendors, port)
+        return _existing(layout, edges, vendors, port, store)
     if layout.directory.exists() and any(layout.directory.iterdir()):
         raise Configuration(
             f"{layout.directory} is not empty and holds no federation: choose another directory",
@@ -62,6 +65,8 @@ def create(
         disk_bytes=_disk_budget(layout.directory),
     )
     _make_keys(layout, description)
+    if store is not None:
+        description = store.given_to(layout, description)
     write_settings(layout, description)
     layout.write(description)
     return layout
@@ -80,6 +85,8 @@ def write_settings(layout: Layout, description: Description) -> None:
         }
         if principal in description.edges:
             content["store_url"] = layout.store_url(principal)
+        if (s3 := layout.s3(principal, description)) is not None:
+            content["s3"] = s3.model_dump(mode="json", exclude_none=True)
         path = layout.settings(principal)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(yaml.safe_dump(content, sort_keys=False))
@@ -115,7 +122,9 @@ def _check_names(edges: tuple[str, ...], vendors: tuple[str, ...]) -> None:
         raise Invalid("a federation needs at least one edge", code="federation.names")
 
 
-def _existing(layout: Layout, edges: tuple[str, ...], vendors: tuple[str, ...], port: int | None) -> Layout:
+def _existing(
+    layout: Layout, edges: tuple[str, ...], vendors: tuple[str, ...], port: int | None, store: Store | None
+) -> Layout:
     description = layout.read()
     if set(description.edges) != set(edges) or set(description.vendors) != set(vendors):
         raise Configuration(
@@ -123,8 +132,10 @@ def _existing(layout: Layout, edges: tuple[str, ...], vendors: tuple[str, ...], 
             f"{', '.join(description.vendors)}: start it as it is, or set up another one elsewhere",
             code="federation.exists",
         )
-    if port is not None and port != description.port:
-        description = description.model_copy(update={"port": port})
+    if store is not None or (port is not None and port != description.port):
+        description = description.model_copy(update={"port": port or description.port})
+        if store is not None:
+            description = store.given_to(layout, description)
         write_settings(layout, description)
         layout.write(description)
     return layout

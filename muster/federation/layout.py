@@ -4,7 +4,7 @@
 
     federation.json           name, port, principals
     anchor.json               the operator's public keys
-    identities/<principal>/   private keys, readable for the owner alone
+    identities/<principal>/   private keys, readable for the owner alone; s3.json is its key at the S3 store
     settings/<principal>.yaml
     services/<name>/          what a service keeps
     edges/<edge>/             what an edge keeps: its data store, jobs, outbox
@@ -22,6 +22,7 @@ from typing import Final, Self
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from bus.errors import Configuration, NotFound
+from bus.s3.settings import S3Place, S3Settings
 
 FILE: Final = "federation.json"
 SERVICES: Final = ("coordinator", "aggregator", "policy_engine", "audit_sink")
@@ -41,6 +42,10 @@ class Description(BaseModel):
     vendors: tuple[str, ...]
     lease_s: float = 10.0
     disk_bytes: int
+    s3: S3Place | None = None
+    """The store for large models, if there is one."""
+    s3_ca: Path | None = None
+    """Certificates to trust there, besides those of the system."""
 
     @property
     def url(self) -> str:
@@ -128,6 +133,17 @@ class Layout:
     def identity(self, principal: str) -> Path:
         """Directory with the keys of ``principal``."""
         return self.directory / "identities" / principal
+
+    def s3_credential(self, principal: str) -> Path:
+        """The key of ``principal`` at the S3-compatible store."""
+        return self.identity(principal) / "s3.json"
+
+    def s3(self, principal: str, description: Description) -> S3Settings | None:
+        """How ``principal`` uses the S3-compatible store; ``None`` if there is none, or it has no key there."""
+        path = self.s3_credential(principal)
+        if description.s3 is None or not path.exists():
+            return None
+        return S3Settings(**description.s3.model_dump(), credentials=path, ca=description.s3_ca)
 
     def settings(self, principal: str) -> Path:
         """Settings file of the process of ``principal``."""

@@ -28,9 +28,11 @@ from bus.jetstream.server import LEAST_FREE_BYTES, EmbeddedServer, ServerSetting
 from bus.processes import die_with_parent
 from bus.runtime.listening import ignore, learn_principals, verified
 from bus.runtime.voice import Voice
+from bus.s3.settings import stores
 from bus.wire import topology
 from bus.wire.topology import StreamName
 from muster.federation.layout import OPERATOR, SERVICES, Description, Layout
+from muster.federation.store import first_write_stays
 
 _log = logging.getLogger(__name__)
 
@@ -253,6 +255,21 @@ class Supervisor:
             for consumer in (topology.AGGREGATOR, *(topology.commands_of(edge) for edge in self.description.edges)):
                 await provide_consumer(broker.control, consumer)
             await introduce(Voice(broker, operator), self.layout, self.description)
+        await self._try_store()
+
+    async def _try_store(self) -> None:
+        """Find out early what is wrong with the store for large models; one that is away may come back.
+
+        Raises:
+            Configuration: There is no such bucket, or no library.
+            Denied: The operator's key is not accepted.
+        """
+        for name, store in stores(self.layout.s3(OPERATOR, self.description)).items():
+            try:
+                if not await first_write_stays(store):
+                    _log.warning("the store %s replaces what is written twice; seals and digests still tell", name)
+            except Unavailable as error:
+                _log.warning("the store %s cannot be used at present: %s", name, error)
 
     def _write_processes(self) -> None:
         path = self.layout.processes

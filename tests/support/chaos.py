@@ -11,6 +11,7 @@ from datetime import datetime
 from bus.errors import Timeout, Unavailable
 from bus.memory import MemoryBroker
 from bus.ports import BlobStore, Delivery, Guard, Inbox, Log
+from bus.weights.stores import Stores
 from bus.wire.message import Message, Stored
 from bus.wire.topology import Consumer, StreamName
 
@@ -120,8 +121,8 @@ class ChaosBroker:
     def inbox(self, consumer: Consumer) -> Inbox:
         return ChaosInbox(self.inner.inbox(consumer), self.line)
 
-    def blobs(self) -> BlobStore:
-        return ChaosBlobs(self.inner.blobs(), self.line)
+    def blobs(self) -> Stores:
+        return Stores(ChaosBlobs(self.inner.blobs(), self.line))
 
 
 @dataclass(frozen=True)
@@ -216,3 +217,6 @@ class ChaosBlobs:
 
     async def delete(self, filter_: str) -> int:
         return await self.inner.delete(filter_)
+
+    async def subjects(self, filter_: str) -> frozenset[str]:
+        return await self.inner.subjects(filter_)

@@ -23,6 +23,7 @@ from bus.wire.record import Record
 from muster.client import Client, connect
 from muster.federation.create import create
 from muster.federation.layout import Layout
+from muster.federation.store import Store
 from muster.federation.supervisor import Supervisor, running
 from muster.follow import View, follow
 from muster.ingest import ingest_files
@@ -178,7 +179,12 @@ def write_rows(folder: Path, edge: str, rows: int) -> dict[str, Path]:
 
 @asynccontextmanager
 async def federation(
-    folder: Path, *, lease_s: float = 3.0, disks: tuple[str, ...] = (), disk_bytes: int = 64 * MIB
+    folder: Path,
+    *,
+    lease_s: float = 3.0,
+    disks: tuple[str, ...] = (),
+    disk_bytes: int = 64 * MIB,
+    store: Store | None = None,
 ) -> AsyncIterator[Town]:
     """Three hospitals with 40, 60 and 80 rows.
 
@@ -187,9 +193,10 @@ async def federation(
         lease_s: How long a silent process counts as alive.
         disks: Edges, or ``nats-server``, that get a small file system of their own.
         disk_bytes: Its size.
+        store: An S3-compatible store for large models.
     """
     restarts: list[str] = []
-    layout = create(folder / "federation", edges=EDGES, vendors=("acme",), lease_s=lease_s)
+    layout = create(folder / "federation", edges=EDGES, vendors=("acme",), lease_s=lease_s, store=store)
     (folder / "plan.yaml").write_text(PLAN)
     (folder / "model.py").write_text(LOGISTIC)
     async with AsyncExitStack() as stack:

@@ -24,6 +24,9 @@ from bus.events.experiments import (
     StopRequested,
 )
 from bus.events.governance import ExperimentHeld, ExperimentReleased, FederationPaused, FederationResumed
+from bus.events.weights import S3
+from bus.memory import MemoryBroker
+from bus.ports import BlobStore
 from bus.weights import transfer
 from bus.wire.record import Record
 from support import people
@@ -169,3 +172,29 @@ async def test_an_unchanged_model_is_a_failure(tmp_path: Path, monkeypatch: pyte
 
 def _still(command: RunCycle, received: np.ndarray) -> dict[str, np.ndarray]:
     return {"w": received if command.cycle.kind == "train" else np.zeros(3, np.float32)}
+
+
+class Later(dict[str, BlobStore]):
+    """Stores that the aggregator asks for before the operator has named them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked = asyncio.Event()
+
+    def __contains__(self, name: object) -> bool:
+        self.asked.set()
+        return super().__contains__(name)
+
+
+async def test_no_edge_is_blamed_for_a_store_that_the_aggregator_lacks(tmp_path: Path) -> None:
+    later = Later()
+    async with running_spine(tmp_path, MemoryBroker(stores=later)) as spine:
+        await spine.submit(store=S3)
+        async with asyncio.timeout(30):
+            await later.asked.wait()
+        later[S3] = MemoryBroker().blobs()
+        records = await spine.until_said(ExperimentCompleted, ExperimentFailed)
+    end = records[-1].body
+    assert isinstance(end, ExperimentCompleted), end
+    assert end.model.store == S3
+    assert not [record for record in records if isinstance(record.body, UpdateRejected)]
