@@ -219,11 +219,11 @@ async def submit(client: Client, draft: Draft, data: TaskData, holders: Holders)
             f"{', '.join(edges)}",
             code="plan.quorum",
         )
+    # A store that is not there is better missed now than at every edge.
+    client.broker.blobs().at(choose(plan.transport.store, 0, None))
     strategy = strategies.check(
         settled(plan.strategy.name, plan.strategy.parameters), draft.header.framework, plan.quorum or len(edges)
     )
-    # A store that is not there is better missed now than at every edge.
-    client.broker.blobs().at(choose(plan.transport.store, 0, None))
     experiment = ExperimentId(str(ULID()))
     code = await transfer.upload_file(
         client.broker.blobs(),
