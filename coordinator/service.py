@@ -13,17 +13,18 @@ from bus.errors import Unavailable
 from bus.events import Role
 from bus.events.base import FEDERATION, ExperimentId, PrincipalId
 from bus.events.cycles import RunCycle
-from bus.events.experiments import ExperimentSubmitted
 from bus.events.principals import EdgeAppeared, EdgeLapsed, LeaseRenewed
 from bus.runtime.aio import until
 from bus.runtime.deciding import Decider
 from bus.runtime.listening import ignore, verified
 from bus.runtime.service import Context, Task
 from bus.runtime.settings import ServiceSettings
+from bus.wire import subjects
 from bus.wire.decision import Decision
 from bus.wire.record import Record
 from bus.wire.topology import StreamName
 from coordinator.domain.evolve import recall
+from coordinator.domain.forks import parent_of
 from coordinator.domain.leases import Watch
 from coordinator.domain.orders import orders
 from coordinator.domain.state import Experiment
@@ -129,11 +130,11 @@ class Coordinator:
 
     async def _recall(self, record: Record) -> None:
         """Before a fork is folded: read its parent's history again. The world holds no more of it than it must."""
-        body = record.body
-        if not isinstance(body, ExperimentSubmitted) or body.origin is None:
+        parent = parent_of(record)
+        if parent is None:
             return
-        context, parent = self._context, body.origin.experiment
-        told = verified(context.broker, context.directory, f"ev.{record.owner}.*.{parent}.>", reject=ignore)
+        filter_ = subjects.events(owner=record.owner, entity_id=parent)
+        told = verified(self._context.broker, self._context.directory, filter_, reject=ignore)
         self.world.recall(recall([old async for old in told if old.sequence < record.sequence]))
 
     def _stale(self, record: Record, lease: LeaseRenewed) -> bool:

@@ -23,10 +23,11 @@ from bus.ports import Broker
 from bus.runtime.listening import ignore, learn_principals, verified
 from bus.runtime.voice import Voice
 from bus.s3.settings import stores
+from bus.wire import subjects
 from bus.wire.record import Record
-from bus.wire.subjects import said
 from bus.wire.topology import StreamName
 from coordinator.domain.evolve import recall
+from coordinator.domain.forks import parent_of
 from coordinator.domain.state import Experiment, Phase
 from coordinator.domain.world import World
 from muster.federation.layout import OPERATOR, Layout
@@ -64,20 +65,18 @@ class Client:
     async def world_of(self, *experiments: ExperimentId) -> World:
         """Edges and datasets, and these experiments alone."""
         # What an experiment says comes last: so nothing of it is missing below the world's position.
-        return await self._folded([*_FLEET, *(f"ev.{self._scope}.*.{each}.>" for each in experiments)])
+        return await self._folded(
+            [*_FLEET, *(subjects.events(owner=self._scope, entity_id=each) for each in experiments)]
+        )
 
     async def _folded(self, filters: list[str]) -> World:
         world = World()
         records = [record for filter_ in filters async for record in self.read(filter_)]
         for record in sorted(records, key=lambda r: r.sequence):
-            body = record.body
-            if (
-                isinstance(body, ExperimentSubmitted)
-                and body.origin
-                and body.origin.experiment not in world.experiments
-            ):
-                parent = self.read(f"ev.{record.owner}.*.{body.origin.experiment}.>")
-                world.recall(recall([each async for each in parent if each.sequence < record.sequence]))
+            parent = parent_of(record)
+            if parent is not None and parent not in world.experiments:
+                told = self.read(subjects.events(owner=record.owner, entity_id=parent))
+                world.recall(recall([each async for each in told if each.sequence < record.sequence]))
             world.fold(record)
         return world
 
@@ -88,7 +87,7 @@ class Client:
 
     async def submissions(self, experiment: str = "*") -> list[ExperimentId]:
         """The ids of all experiments, or of this one if there is such a one, the oldest first."""
-        filter_ = said(ExperimentSubmitted, owner=self._scope, entity_id=experiment)
+        filter_ = subjects.said(ExperimentSubmitted, owner=self._scope, entity_id=experiment)
         found = [r.body.experiment async for r in self.read(filter_) if isinstance(r.body, ExperimentSubmitted)]
         return list(dict.fromkeys(found))
 
@@ -102,12 +101,19 @@ class Client:
         Raises:
             NotFound: There is none, or more than one.
         """
+        experiment, _ = await self.look_up(identity)
+        return experiment
+
+    async def look_up(self, identity: str) -> tuple[Experiment, World]:
+        """The same, with the world that it was found in: ``world_of`` it. Raises as ``experiment``."""
         found = await self._find(identity)
-        return (await self.world_of(found)).experiments[found]
+        world = await self.world_of(found)
+        return world.experiments[found], world
 
     async def history(self, experiment: Experiment, *, after: int = 0, follow: bool = False) -> AsyncIterator[Record]:
         """All events about an experiment, in order."""
-        async for record in self.read(f"ev.{experiment.owner}.*.{experiment.id}.>", after=after, follow=follow):
+        filter_ = subjects.events(owner=experiment.owner, entity_id=experiment.id)
+        async for record in self.read(filter_, after=after, follow=follow):
             yield record
 
     def progress(self, experiment: ExperimentId) -> AsyncIterator[Record]:

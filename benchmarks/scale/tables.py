@@ -176,20 +176,21 @@ def _linear(sizes: Sequence[Size]) -> str:
     """Cost per edge at the largest size over that at 100 edges: 1 is linear."""
     base = next((size for size in sizes if size.edges == 100), sizes[0])
     top = sizes[-1]
-    ratios = {
-        "seconds per cycle and edge": (top.seconds_per_cycle / top.edges) / (base.seconds_per_cycle / base.edges),
-        "coordinator ms per event": top.ms_per("coordinator", _events) / base.ms_per("coordinator", _events),
-        "coordinator ms per event, without leases": _ratio(top, base, "coordinator"),
-        "aggregator ms per update": top.ms_per("aggregator", _updates) / base.ms_per("aggregator", _updates),
-        "server ms per event, without leases": _ratio(top, base, SERVER),
+    costs: dict[str, Callable[[Size], float]] = {
+        "seconds per cycle and edge": lambda size: size.seconds_per_cycle / size.edges,
+        "coordinator ms per event": lambda size: size.ms_per("coordinator", _events),
+        "coordinator ms per event, without leases": lambda size: size.ms_per("coordinator", _events, leases=False),
+        "aggregator ms per update": lambda size: size.ms_per("aggregator", _updates),
+        "server ms per event, without leases": lambda size: size.ms_per(SERVER, _events, leases=False),
     }
-    rows = [(name, f"{ratio:.2f}") for name, ratio in ratios.items()]
+    rows = [(name, _ratio(cost(top), cost(base))) for name, cost in costs.items()]
     title = f"Cost per edge at {top.edges} edges over that at {base.edges}: 1 is linear."
     return table(title, ("cost", "ratio"), rows)
 
 
-def _ratio(top: Size, base: Size, service: str) -> float:
-    return top.ms_per(service, _events, leases=False) / base.ms_per(service, _events, leases=False)
+def _ratio(top: float, base: float) -> str:
+    # The kernel counts CPU time in hundredths of a second: so little may be none, or less than none without leases.
+    return f"{top / base:.2f}" if base > 0 else "too little to tell"
 
 
 def by_tenth(laps: Sequence[Lap], row: Row) -> str:

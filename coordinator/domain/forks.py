@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from bus.events.base import ExperimentId
 from bus.events.cycles import CycleClosed
-from bus.events.experiments import Failure, FailurePhase, Origin
+from bus.events.experiments import ExperimentSubmitted, Failure, FailurePhase, Origin
 from bus.events.weights import SealedObject
+from bus.wire.record import Record
 from coordinator.domain.schedule import PREPARING
 from coordinator.domain.state import MAX_TRIALS, Experiment
 
@@ -56,6 +58,12 @@ def forked(
         state=origin.state,
         states=states,
     )
+
+
+def parent_of(record: Record) -> ExperimentId | None:
+    """The experiment that a world has to know, or be told of (``World.recall``), before it folds ``record``."""
+    body = record.body
+    return body.origin.experiment if isinstance(body, ExperimentSubmitted) and body.origin is not None else None
 
 
 def taken_over(origin: Origin) -> tuple[dict[int, SealedObject], dict[int, SealedObject]]:

@@ -68,8 +68,7 @@ def log(
     async def work() -> None:
         events = []
         async with frame.connect() as client:
-            found = await client.experiment(experiment)
-            world = await client.world_of(found.id)
+            found, world = await client.look_up(experiment)
             end = world.position
             async for record in client.history(found, follow=follow and not found.phase.final):
                 line = told(record)

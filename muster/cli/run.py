@@ -51,12 +51,8 @@ def run(
             frame.out.say(
                 f"submitted {identity}: {len(data.features)} features of {data.dataset} at {', '.join(holders)}"
             )
-            if not follow:
-                frame.out.result({"id": identity, "plan": draft.digest}, identity)
-                return
-            view = await followed(client, frame, identity)
-        ended(view)
-        frame.out.result(_facts(view), *_lines(view))
+            view = await followed(client, frame, identity) if follow else None
+        _report(frame, identity, draft.digest, view)
 
     frame.run(work)
 
@@ -102,12 +98,8 @@ def fork(
             )
             identity = await submit_fork(client, submission)
             frame.out.say(f"submitted {identity}: goes on from cycle {from_cycle} of {parent.id}")
-            if not follow:
-                frame.out.result({"id": identity, "plan": submission.plan_digest}, identity)
-                return
-            view = await followed(client, frame, identity)
-        ended(view)
-        frame.out.result(_facts(view), *_lines(view))
+            view = await followed(client, frame, identity) if follow else None
+        _report(frame, identity, submission.plan_digest, view)
 
     frame.run(work)
 
@@ -126,6 +118,19 @@ async def followed(client: Client, frame: Frame, identity: Any) -> View:  # noqa
     """Follow an experiment on the frame's terminal."""
     with Display(frame.out.prose).shown() as display:
         return await follow_to_end(client, identity, display.tell)
+
+
+def _report(frame: Frame, identity: str, plan: str, view: View | None) -> None:
+    """What came of a submission, as far as it was followed.
+
+    Raises:
+        MusterError: It ended otherwise than it should.
+    """
+    if view is None:
+        frame.out.result({"id": identity, "plan": plan}, identity)
+        return
+    ended(view)
+    frame.out.result(_facts(view), *_lines(view))
 
 
 def _facts(view: View) -> dict[str, Any]:
