@@ -53,6 +53,7 @@ class Edge:
         elif isinstance(command, CancelExperiment):
             for job in await self._earlier(record):
                 await self._cancel(job, "the coordinator")
+            self._workshop.leave(command.experiment)
         self._news.set()
 
     async def run(self) -> None:
@@ -108,12 +109,14 @@ class Edge:
                 await self._note(job, State.WORKED, outcome)
                 job = job.worked(outcome)
             try:
+                await insist(lambda: asyncio.to_thread(self._workshop.keep, job))
                 await insist(lambda: self._outbox.send(job, self._workshop.weights(job)))
             except MusterError:
                 _log.exception("what came of a job cannot be said", extra=_facts(job))
                 await self._note(job, State.CANCELLED)
             else:
                 await self._note(job, State.SAID)
+                self._workshop.settle(job)
             self._workshop.forget(job)
 
     async def _note(self, job: Job, state: State, outcome: Outcome | None = None) -> None:

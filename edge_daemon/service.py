@@ -39,6 +39,7 @@ async def build(context: Context[EdgeSettings]) -> Mapping[str, Task]:
     identity = context.voice.identity
     await context.voice.say(enrolment(identity.principal, default_registry(), walls))
     workshop = Workshop(context.settings, context.broker.blobs(), identity, walls)
+    workshop.kept.sweep()
 
     async def serve() -> None:
         async with AsyncExitStack() as stack:

@@ -4,6 +4,7 @@
 
     jobs/<command id>/inputs/     config.yaml, model.py, weights.safetensors, data/
     jobs/<command id>/output/     what the worker wrote
+    jobs/<command id>/kept/       what the edge keeps of it for its next cycle; never leaves
     jobs/<command id>/worker.log  what it printed; never leaves
 """
 
@@ -19,7 +20,7 @@ from pathlib import Path
 from typing import Final
 
 from bus.errors import Invalid, MusterError
-from bus.events.base import Digest
+from bus.events.base import Digest, ExperimentId
 from bus.events.weights import Resources, Score
 from bus.identity.keys import Identity
 from bus.ports import Blobs
@@ -28,6 +29,7 @@ from bus.weights.stores import choose
 from edge_daemon.disk import Disk
 from edge_daemon.domain.jobs import Job, Outcome, failed, task
 from edge_daemon.export import export
+from edge_daemon.kept import Kept
 from edge_daemon.outbox import layout_of
 from edge_daemon.settings import EdgeSettings
 from training.dataset import Index
@@ -59,6 +61,8 @@ class Workshop:
         self._identity = identity
         self._isolation = isolation
         self._environment = environment()
+        self.kept = Kept(settings.data / "kept", identity.principal)
+        """What was kept of earlier cycles."""
 
     def folder(self, job: Job) -> Path:
         """The job's directory."""
@@ -67,6 +71,24 @@ class Workshop:
     def weights(self, job: Job) -> Path:
         """The weights that the job's worker wrote."""
         return self.folder(job) / "output" / WEIGHTS
+
+    def keep(self, job: Job) -> None:
+        """Take over what is to be kept of a job that was worked on. Comes before anybody is told of it.
+
+        Raises:
+            Unavailable: The disk is full.
+        """
+        with Disk(self._settings.data).translated():
+            for file in sorted((self.folder(job) / "kept").glob("*")):
+                self.kept.keep(job, file)
+
+    def settle(self, job: Job) -> None:
+        """Throw away what was kept before and is not needed any more, now that it was told what came of a job."""
+        self.kept.settle(job)
+
+    def leave(self, experiment: ExperimentId) -> None:
+        """Throw away what was kept for an experiment that is over."""
+        self.kept.forget(experiment)
 
     def forget(self, job: Job) -> None:
         """Remove everything of a job from the disk."""

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
-from bus.events.base import DatasetId, Digest, PrincipalId
+from bus.events.base import DatasetId, Digest, ExperimentId, PrincipalId
 from bus.events.cycles import CycleKind
 from bus.events.datasets import Column, ColumnKind, DatasetRegistered, Split
 from bus.events.weights import Resources
@@ -119,6 +119,15 @@ class Bench:
     def forget(self, job: Job) -> None:
         """Remove them."""
         self.weights(job).unlink(missing_ok=True)
+
+    def keep(self, job: Job) -> None:
+        """Its workers keep nothing from cycle to cycle."""
+
+    def settle(self, job: Job) -> None:
+        """As ``keep``."""
+
+    def leave(self, experiment: ExperimentId) -> None:
+        """As ``keep``."""
 
     def refuse(self, error: TrainingError) -> Outcome:
         """The outcome of a job that is not begun."""

@@ -95,6 +95,9 @@ class RunCycle(Command):
     model: SealedObject | None = None
     store: str = BY_SIZE
     """Where the update shall lie; see ``experiment.submitted``."""
+    follows: MessageId | None = None
+    """Id of this edge's update that was the last to go into a global model of this experiment, or of the one that it
+    goes on from: what the edge kept of that is where it goes on. ``None`` if there is none."""
 
 
 class CancelExperiment(Command):

@@ -46,7 +46,7 @@ from bus.events.experiments import (
 from bus.events.governance import ExperimentHeld, ExperimentReleased
 from bus.events.principals import EdgeAppeared, EdgeLapsed
 from bus.wire.record import Record
-from coordinator.domain.forks import taken_over
+from coordinator.domain.forks import counted_by, taken_over
 from coordinator.domain.state import (
     MAX_TRIALS,
     Answer,
@@ -333,8 +333,11 @@ def _averaged(experiment: Experiment, record: Record, _fleet: Fleet) -> Experime
         return experiment
     model, models = experiment.model, experiment.models
     state, states = experiment.state, experiment.states
+    counted = experiment.counted
     if isinstance(body, ModelAveraged):
         model, state = body.model, body.state
+        if body.cycle.kind is CycleKind.TRAIN:
+            counted = counted_by(cycle.closed, counted)
         if body.cycle.kind is not CycleKind.STATISTICS:
             models = {**models, body.cycle.number: model}
         if state is not None:
@@ -350,6 +353,7 @@ def _averaged(experiment: Experiment, record: Record, _fleet: Fleet) -> Experime
         model=model,
         state=state,
         states=states,
+        counted=counted,
         scores=body.scores or experiment.scores,
     )
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
-from bus.events.base import ExperimentId
+from bus.events.base import ExperimentId, MessageId, PrincipalId
 from bus.events.cycles import CycleClosed
 from bus.events.experiments import ExperimentSubmitted, Failure, FailurePhase, Origin
 from bus.events.weights import SealedObject
@@ -57,7 +58,13 @@ def forked(
         models=models,
         state=origin.state,
         states=states,
+        counted=counted_by(closing, {}) if closing is not None else {},
     )
+
+
+def counted_by(closing: CycleClosed, before: Mapping[PrincipalId, MessageId]) -> dict[PrincipalId, MessageId]:
+    """Edge -> its last update that counted, once what was closed is averaged."""
+    return {**before, **{each.edge: each.update for each in closing.included}}
 
 
 def parent_of(record: Record) -> ExperimentId | None:

@@ -9,7 +9,7 @@ from typing import Final
 
 from bus.events import Command
 from bus.events.base import PrincipalId
-from bus.events.cycles import CancelExperiment, RunCycle
+from bus.events.cycles import CancelExperiment, CycleKind, RunCycle
 from coordinator.domain.state import Experiment, Failed, OpenCycle, Phase
 
 _CANCEL_FOR: Final = timedelta(days=1)
@@ -70,4 +70,5 @@ def _run(experiment: Experiment, cycle: OpenCycle, edge: PrincipalId) -> RunCycl
         code=spec.code,
         model=cycle.model,
         store=spec.store,
+        follows=experiment.counted.get(edge) if cycle.cycle.kind is CycleKind.TRAIN else None,
     )

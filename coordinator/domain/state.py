@@ -152,6 +152,7 @@ class Experiment:
         models: Number of a training cycle -> its global model; 0 -> the first one.
         state: What the strategy kept after the newest training cycle.
         states: Number of a training cycle -> what the strategy kept after it, if it keeps anything.
+        counted: Edge -> the last update of its training that went into a global model.
         inherited: For a fork that averages a cycle anew: how that cycle was closed.
         scores: Of the newest outcome.
         wish: What was asked for last and is not done yet; to resume what runs is done already.
@@ -177,6 +178,7 @@ class Experiment:
     models: Mapping[int, SealedObject] = field(default_factory=dict)
     state: SealedObject | None = None
     states: Mapping[int, SealedObject] = field(default_factory=dict)
+    counted: Mapping[PrincipalId, MessageId] = field(default_factory=dict)
     inherited: CycleClosed | None = None
     scores: tuple[FederatedScore, ...] = ()
     wish: Wish | None = None

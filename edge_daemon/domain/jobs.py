@@ -18,11 +18,13 @@ from enum import StrEnum
 from pydantic import BaseModel, ConfigDict
 
 from bus.events import Event
-from bus.events.base import Digest, OwnerId, PrincipalId
+from bus.events.base import Digest, MessageId, OwnerId, PrincipalId
 from bus.events.cycles import CycleKind, RunCycle, UpdateFailed, UpdateSealed
 from bus.events.experiments import Failure, FailurePhase
 from bus.events.weights import Resources, Score, SealedObject
+from bus.wire.envelope import message_id
 from bus.wire.record import Record
+from bus.wire.subjects import EventSubject
 from training.errors import Category, TrainingError
 from training.worker.config import Task
 
@@ -106,6 +108,12 @@ _TASKS = {
 def task(kind: CycleKind) -> Task:
     """What a worker does in a cycle of this kind."""
     return _TASKS[kind]
+
+
+def update_id(command: RunCycle, edge: PrincipalId) -> MessageId:
+    """Id of the ``update.sealed`` that answers ``command`` if all goes well."""
+    subject = EventSubject(command.owner, "update", command.experiment, edge, "sealed", str(command.cycle))
+    return message_id(str(subject))
 
 
 def superseded(job: Job, newer: RunCycle) -> bool:

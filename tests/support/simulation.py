@@ -21,7 +21,7 @@ from safetensors.numpy import load_file, save_file
 
 from bus.errors import MusterError
 from bus.events import Event
-from bus.events.base import Digest, OwnerId
+from bus.events.base import Digest, ExperimentId, OwnerId
 from bus.events.cycles import CycleKind
 from bus.events.experiments import ExperimentCompleted, ExperimentFailed, Failure
 from bus.events.governance import VendorAllowed
@@ -109,6 +109,15 @@ class Bench:
 
     def forget(self, job: Job) -> None:
         self.weights(job).unlink(missing_ok=True)
+
+    def keep(self, job: Job) -> None:
+        """Its workers keep nothing from cycle to cycle."""
+
+    def settle(self, job: Job) -> None:
+        """As ``keep``."""
+
+    def leave(self, experiment: ExperimentId) -> None:
+        """As ``keep``."""
 
     def refuse(self, error: Any) -> Outcome:
         failure = Failure(category=error.category.value, code=error.code, message=error.message, edge=self.name)
