@@ -49,7 +49,7 @@ class World:
             holds does not grow with the history. What it has to know of one of them later, it is told (``recall``).
     """
 
-    FORM: ClassVar[str] = "coordinator 4"
+    FORM: ClassVar[str] = "coordinator 5"
 
     def __init__(self, places: int = PLACES, *, remember: bool = True) -> None:
         self._places = places
