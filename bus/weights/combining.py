@@ -6,17 +6,21 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final, Protocol, cast
 
-from bus.errors import Integrity
+from bus.errors import Integrity, MusterError
 from bus.events.weights import SealedObject
 from bus.identity.keys import Identity
 from bus.ports import Blobs
 from bus.weights import transfer
 from bus.weights.lockstep import BodyFailed, lockstep
+from bus.weights.transfer import Incoming
 
-_WINDOW: Final = 2
-"""Chunks of each body asked for ahead: memory grows by two chunks per body, whatever the model's size."""
+_IN_FLIGHT: Final = 16
+"""Chunks asked for ahead, all bodies together: enough to keep the broker busy."""
+_FEW: Final = 16
+"""With more bodies, rows are not prepared ahead: a row is long enough as it is, and memory grows by two chunks per body
+whatever the model's size."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +92,7 @@ async def surveyed(blobs: Blobs, identity: Identity, inputs: Inputs, surveying: 
         Unavailable: The store is away; begin again.
     """
     async with AsyncExitStack() as stack:
-        streams = [await _opened(stack, blobs, body, identity) for body in inputs.updates]
-        async for row in lockstep(streams):
+        async for row in await _rows(stack, blobs, inputs.updates, identity):
             await asyncio.to_thread(surveying.take, row)
     return surveying.choose()
 
@@ -105,12 +108,11 @@ async def combined(
         Unavailable: The store is away; begin again.
     """
     async with AsyncExitStack() as stack:
-        streams = [await _opened(stack, blobs, body, identity) for body in inputs.bodies]
         tape = None
         if inputs.state is not None:
-            tape = _Tape(await _opened(stack, blobs, inputs.state, identity))
+            tape = _Tape(await stack.enter_async_context(transfer.incoming(blobs, inputs.state, identity)))
         try:
-            async for row in lockstep(streams):
+            async for row in await _rows(stack, blobs, inputs.bodies, identity):
                 needed = combining.offer(row)
                 old = await tape.read(needed) if tape is not None else None
                 yield await asyncio.to_thread(combining.combine, old)
@@ -123,16 +125,26 @@ async def combined(
             await tape.end()
 
 
-async def _opened(stack: AsyncExitStack, blobs: Blobs, body: SealedObject, identity: Identity) -> AsyncIterator[bytes]:
-    stream = transfer.download(blobs, body, identity, window=_WINDOW)
-    return await stack.enter_async_context(aclosing(stream))
+async def _rows(
+    stack: AsyncExitStack, blobs: Blobs, bodies: Sequence[SealedObject], identity: Identity
+) -> AsyncIterator[list[bytes]]:
+    window = max(1, _IN_FLIGHT // len(bodies))
+    opened: list[Incoming] = []
+    for index, body in enumerate(bodies):
+        try:
+            incoming = await stack.enter_async_context(transfer.incoming(blobs, body, identity, window=window))
+        except MusterError as error:
+            raise BodyFailed(index, error) from error
+        opened.append(incoming)
+    rows = cast("AsyncGenerator[list[bytes], None]", lockstep(opened, ahead=len(bodies) <= _FEW))
+    return await stack.enter_async_context(aclosing(rows))
 
 
 class _Tape:
     """A body, read in pieces of any size."""
 
-    def __init__(self, stream: AsyncIterator[bytes]) -> None:
-        self._stream = stream
+    def __init__(self, body: Incoming) -> None:
+        self._body = body
         self._buffer = bytearray()
 
     async def read(self, size: int) -> bytes:
@@ -142,10 +154,8 @@ class _Tape:
             Integrity: It ends before.
         """
         while len(self._buffer) < size:
-            chunk = await anext(self._stream, None)
-            if chunk is None:
+            if not await self._more():
                 raise Integrity("the strategy's state ends too early", code="strategy.state")
-            self._buffer += chunk
         piece = bytes(self._buffer[:size])
         del self._buffer[:size]
         return piece
@@ -156,8 +166,13 @@ class _Tape:
         Raises:
             Integrity: There is, or it is not what its digest says.
         """
-        left = len(self._buffer)
-        async for chunk in self._stream:
-            left += len(chunk)
-        if left:
-            raise Integrity(f"the strategy's state has {left} bytes too many", code="strategy.state")
+        if self._buffer or await self._more():
+            raise Integrity("the strategy's state is longer than this model's", code="strategy.state")
+        self._body.check()
+
+    async def _more(self) -> bool:
+        """Whether there was another chunk."""
+        taken = await self._body.take()
+        for data in taken:
+            self._buffer += await asyncio.to_thread(self._body.open, data)
+        return bool(taken)
