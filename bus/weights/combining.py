@@ -8,12 +8,12 @@ from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from bus.errors import Integrity
 from bus.events.weights import SealedObject
 from bus.identity.keys import Identity
 from bus.ports import Blobs
 from bus.weights import transfer
 from bus.weights.lockstep import BodyFailed, lockstep
+from bus.weights.tape import state_tape
 
 _WINDOW: Final = 2
 """Chunks of each body asked for ahead: memory grows by two chunks per body, whatever the model's size."""
@@ -25,7 +25,7 @@ class Inputs:
 
     Attributes:
         updates: In the order of the closing.
-        previous: The last global model, if it is needed.
+        previous: The last global model, if it is needed: a strategy goes on from it, or its members stay.
         state: What was kept after the last cycle, if anything.
     """
 
@@ -37,6 +37,11 @@ class Inputs:
     def bodies(self) -> list[SealedObject]:
         """What is read in rows: the updates, then the last global model."""
         return [*self.updates, *([self.previous] if self.previous is not None else [])]
+
+    @property
+    def united(self) -> bool:
+        """Whether the updates have members, and so sizes of their own."""
+        return bool(self.updates) and self.updates[0].members is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +93,7 @@ async def surveyed(blobs: Blobs, identity: Identity, inputs: Inputs, surveying: 
         Unavailable: The store is away; begin again.
     """
     async with AsyncExitStack() as stack:
-        streams = [await _opened(stack, blobs, body, identity) for body in inputs.updates]
+        streams = [await opened(stack, blobs, body, identity) for body in inputs.updates]
         async for row in lockstep(streams):
             await asyncio.to_thread(surveying.take, row)
     return surveying.choose()
@@ -105,10 +110,10 @@ async def combined(
         Unavailable: The store is away; begin again.
     """
     async with AsyncExitStack() as stack:
-        streams = [await _opened(stack, blobs, body, identity) for body in inputs.bodies]
+        streams = [await opened(stack, blobs, body, identity) for body in inputs.bodies]
         tape = None
         if inputs.state is not None:
-            tape = _Tape(await _opened(stack, blobs, inputs.state, identity))
+            tape = state_tape(await opened(stack, blobs, inputs.state, identity))
         try:
             async for row in lockstep(streams):
                 needed = combining.offer(row)
@@ -123,41 +128,7 @@ async def combined(
             await tape.end()
 
 
-async def _opened(stack: AsyncExitStack, blobs: Blobs, body: SealedObject, identity: Identity) -> AsyncIterator[bytes]:
+async def opened(stack: AsyncExitStack, blobs: Blobs, body: SealedObject, identity: Identity) -> AsyncIterator[bytes]:
+    """The plaintext of ``body``, until ``stack`` is left."""
     stream = transfer.download(blobs, body, identity, window=_WINDOW)
     return await stack.enter_async_context(aclosing(stream))
-
-
-class _Tape:
-    """A body, read in pieces of any size."""
-
-    def __init__(self, stream: AsyncIterator[bytes]) -> None:
-        self._stream = stream
-        self._buffer = bytearray()
-
-    async def read(self, size: int) -> bytes:
-        """The next ``size`` bytes.
-
-        Raises:
-            Integrity: It ends before.
-        """
-        while len(self._buffer) < size:
-            chunk = await anext(self._stream, None)
-            if chunk is None:
-                raise Integrity("the strategy's state ends too early", code="strategy.state")
-            self._buffer += chunk
-        piece = bytes(self._buffer[:size])
-        del self._buffer[:size]
-        return piece
-
-    async def end(self) -> None:
-        """Check that nothing is left.
-
-        Raises:
-            Integrity: There is, or it is not what its digest says.
-        """
-        left = len(self._buffer)
-        async for chunk in self._stream:
-            left += len(chunk)
-        if left:
-            raise Integrity(f"the strategy's state has {left} bytes too many", code="strategy.state")
