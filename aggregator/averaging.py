@@ -10,8 +10,8 @@ from typing import Final
 import msgpack
 from cryptography.hazmat.primitives.hpke import MLKEM768X25519PublicKey
 
+from aggregator.domain.inputs import combiner_of, members_of, surveyor_of
 from aggregator.domain.strategies.registry import inputs_of, strategy_of
-from aggregator.domain.unite import combiner_of, members_of, surveyor_of
 from bus.errors import Configuration, Integrity, Unavailable
 from bus.events.base import Digest, OwnerId, PrincipalId
 from bus.events.cycles import CycleClosed, CycleKind, UpdateSealed

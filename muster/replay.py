@@ -13,9 +13,9 @@ from datetime import UTC, datetime
 
 import msgpack
 
+from aggregator.domain.inputs import combiner_of, members_of, surveyor_of
 from aggregator.domain.scores import combine
 from aggregator.domain.strategies.registry import inputs_of, strategy_of
-from aggregator.domain.unite import combiner_of, members_of, surveyor_of
 from bus.errors import Invalid, MusterError, NotFound
 from bus.events.base import Digest, PrincipalId
 from bus.events.cycles import CycleClosed, CycleKind, ModelAveraged, ModelEvaluated

@@ -7,64 +7,21 @@ Example counts do not weigh them. None is lost and none is made: that is checked
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from aggregator.domain import memory
 from aggregator.domain.admission import RUN_BYTES, Admission
-from aggregator.domain.combine import Combiner, Surveyor, located, piece_of
+from aggregator.domain.combine import Combiner, located
 from aggregator.domain.formats import FLOATS, STORAGE
-from aggregator.domain.memory import learnt
 from aggregator.domain.strategies.mean import Mean
-from aggregator.domain.strategies.protocol import Strategy, Survey
-from bus.errors import Integrity, Invalid, MusterError
-from bus.events.base import PrincipalId
-from bus.events.cycles import CycleClosed
-from bus.weights.combining import Inputs, Produced
+from aggregator.domain.strategies.protocol import Strategy
+from bus.errors import Integrity, Invalid
+from bus.weights.combining import Produced
 from bus.weights.layout import Layout, Segment, Tensor
 from bus.weights.lockstep import BodyFailed
 from bus.weights.uniting import Step
-
-
-class UniterSurveyor:
-    """Lets a survey see what is learnt, run by run.
-
-    Args:
-        survey: Of a strategy.
-        weights: Of each update, in the order of the closing.
-        run_bytes: As in ``Admission``.
-    """
-
-    def __init__(self, survey: Survey, weights: Sequence[int], run_bytes: int = RUN_BYTES) -> None:
-        self._survey = survey
-        self._weights = tuple(weights)
-        self._admission = Admission(len(self._weights), range(len(self._weights)), run_bytes)
-
-    def admit(self, layout: Layout) -> None:
-        """See ``Uniting``."""
-        self._admission.admit(layout)
-
-    def steps(self) -> Iterator[Step]:
-        """See ``Uniting``."""
-        return self._admission.steps(self._admission.layout().tensors)
-
-    def unite(self, step: Step, read: Sequence[bytes], state: bytes | None) -> Produced:
-        """See ``Uniting``; nothing is produced."""
-        del state
-        if step.tensor is not None and learnt(step.tensor):
-            try:
-                self._survey.take(piece_of(_whole(step.tensor, read), read, self._weights))
-            except MusterError as error:
-                raise located(error, step.tensor.name) from error
-        return Produced(())
-
-    def finish(self) -> None:
-        """See ``Uniting``."""
-
-    def choose(self) -> tuple[int, ...]:
-        """Indices of the updates that count."""
-        return self._survey.choose()
 
 
 class Uniter:
@@ -129,7 +86,9 @@ class Uniter:
         yield Step(None, None, self._admission.nothing, len(header))
         for step in self._admission.steps(self._layout.tensors):
             assert step.tensor is not None
-            state = 0 if step.whose is not None else self._combiner.state_bytes_of(_run(step.tensor, step.sizes[0]))
+            state = (
+                0 if step.whose is not None else self._combiner.state_bytes_of(Segment(step.tensor, 0, step.sizes[0]))
+            )
             yield Step(step.tensor, step.whose, step.sizes, state)
 
     def unite(self, step: Step, read: Sequence[bytes], state: bytes | None) -> Produced:
@@ -151,7 +110,7 @@ class Uniter:
             return self._members(step.tensor, step.whose, read[step.whose])
         bodies = read if self._strategy.needs_previous else read[: self._updates]
         old = None if state is None else memoryview(state)
-        values, kept = self._combiner.run(_whole(step.tensor, read), bodies, old)
+        values, kept = self._combiner.run(Segment(step.tensor, 0, len(read[0])), bodies, old)
         return Produced((values.tobytes(),), b"" if kept is None else kept.astype("<f8").tobytes())
 
     def finish(self) -> None:
@@ -200,36 +159,3 @@ class Uniter:
             return Produced(())
         self._joined[tensor.name] += len(data)
         return Produced((data,))
-
-
-def combiner_of(
-    inputs: Inputs,
-    weights: Sequence[int],
-    strategy: Strategy,
-    chosen: Sequence[int] | None,
-    most_bytes: int | None = None,
-) -> Combiner | Uniter:
-    """What combines these inputs; see ``Uniter``."""
-    if inputs.united:
-        return Uniter(weights, strategy, chosen, most_bytes=most_bytes)
-    return Combiner(weights, strategy, chosen)
-
-
-def members_of(closed: CycleClosed, added: Mapping[str, Mapping[int, int]]) -> dict[str, dict[PrincipalId, int]] | None:
-    """Group -> edge -> members that it adds, as ``model.averaged`` tells it; ``None`` if there are no groups."""
-    edges = [contribution.edge for contribution in closed.included]
-    return {group: {edges[index]: count for index, count in each.items()} for group, each in added.items()} or None
-
-
-def surveyor_of(inputs: Inputs, survey: Survey, weights: Sequence[int]) -> Surveyor | UniterSurveyor:
-    """What lets a survey see these inputs."""
-    return (UniterSurveyor if inputs.united else Surveyor)(survey, weights)
-
-
-def _run(tensor: Tensor, size: int) -> Segment:
-    return Segment(tensor, 0, size)
-
-
-def _whole(tensor: Tensor, read: Sequence[bytes]) -> Segment:
-    """All that was read of each body."""
-    return _run(tensor, len(read[0]))

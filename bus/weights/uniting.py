@@ -114,31 +114,53 @@ async def combined(
 
 async def _united(blobs: Blobs, identity: Identity, inputs: Inputs, uniting: Uniting) -> AsyncGenerator[Produced, None]:
     async with AsyncExitStack() as stack:
-        tapes: list[Tape] = []
-        for body in inputs.bodies:
-            name = "the last global model" if len(tapes) == len(inputs.updates) else "it"
-            tapes.append(Tape(await combining.opened(stack, blobs, body, identity), name, "weights.layout"))
+        streams = [await combining.opened(stack, blobs, body, identity) for body in inputs.bodies]
         state = None
         if inputs.state is not None:
-            state = state_tape(await combining.opened(stack, blobs, inputs.state, identity))
-        for index, (body, tape) in enumerate(zip(inputs.bodies, tapes, strict=True)):
+            state = await combining.opened(stack, blobs, inputs.state, identity)
+        async for made in stepped(inputs, streams, state, uniting):
+            yield made
+
+
+async def stepped(
+    inputs: Inputs, streams: Sequence[AsyncIterator[bytes]], state: AsyncIterator[bytes] | None, uniting: Uniting
+) -> AsyncGenerator[Produced, None]:
+    """Read what ``uniting`` asks for, in pieces of any size.
+
+    Args:
+        inputs: What is said of the bodies.
+        streams: The bodies, in their order.
+        state: What was kept after the last cycle, if anything.
+        uniting: Works on it.
+
+    Raises:
+        BodyFailed: One of the updates cannot be used.
+        MusterError: The last model or the state cannot.
+    """
+    tapes = [Tape(stream, _name(index, inputs), "weights.layout") for index, stream in enumerate(streams)]
+    old = None if state is None else state_tape(state)
+    for index, (body, tape) in enumerate(zip(inputs.bodies, tapes, strict=True)):
+        async with _blaming(index, inputs):
+            layout = await tape.layout()
+            _check(body, layout)
+            uniting.admit(layout)
+    for step in uniting.steps():
+        read = []
+        for index, (tape, size) in enumerate(zip(tapes, step.sizes, strict=True)):
             async with _blaming(index, inputs):
-                layout = await tape.layout()
-                _check(body, layout)
-                uniting.admit(layout)
-        for step in uniting.steps():
-            read = []
-            for index, (tape, size) in enumerate(zip(tapes, step.sizes, strict=True)):
-                async with _blaming(index, inputs):
-                    read.append(await tape.read(size))
-            old = await state.read(step.state_bytes) if state is not None else None
-            yield await asyncio.to_thread(uniting.unite, step, read, old)
-        for index, tape in enumerate(tapes):
-            async with _blaming(index, inputs):
-                await tape.end()
-        uniting.finish()
-        if state is not None:
-            await state.end()
+                read.append(await tape.read(size))
+        kept = await old.read(step.state_bytes) if old is not None else None
+        yield await asyncio.to_thread(uniting.unite, step, read, kept)
+    for index, tape in enumerate(tapes):
+        async with _blaming(index, inputs):
+            await tape.end()
+    uniting.finish()
+    if old is not None:
+        await old.end()
+
+
+def _name(index: int, inputs: Inputs) -> str:
+    return "it" if index < len(inputs.updates) else "the last global model"
 
 
 @asynccontextmanager
