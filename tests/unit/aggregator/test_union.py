@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
-from collections.abc import Mapping
+import json
+import tracemalloc
+from collections.abc import AsyncIterator, Mapping
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import save
 
@@ -19,6 +22,7 @@ from bus.weights.growth import grown
 from bus.weights.layout import DType, header_bytes, parse
 from bus.weights.lockstep import BodyFailed
 from bus.weights.members import MOST
+from bus.weights.uniting import stepped
 from support.bodies import body, run, tensors
 from support.members import forest, told, unite
 
@@ -52,6 +56,7 @@ def written(spec: Mapping[str, tuple[str, tuple[int, ...], str]], members: Mappi
     return body(made, {name: dtype for name, (dtype, _, _) in spec.items()}, reductions)
 
 
+@settings(deadline=None)
 @given(federations(), st.sampled_from([8, 64, 4096]), st.integers(1, 700), st.booleans())
 def test_any_split_is_the_concatenation(
     federation: tuple[dict[str, tuple[str, tuple[int, ...], str]], list[dict[str, int]]],
@@ -74,6 +79,7 @@ def test_any_split_is_the_concatenation(
     assert parse(found.model[: header_bytes(found.model)]).members == {g: sum(c[g] for c in counts) for g in counts[0]}
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 9), min_size=2, max_size=5), st.integers(0, 9), st.sampled_from([8, 24, 512]))
 def test_what_has_no_members_is_combined_as_ever(news: list[int], before: int, run_bytes: int) -> None:
     updates = [forest(trees, fill, w=float(fill)) for fill, trees in enumerate(news)]
@@ -310,3 +316,50 @@ def test_members_that_get_lost_on_the_way_are_noticed(monkeypatch: pytest.Monkey
 def test_the_row_path_refuses_members_that_nobody_told_of() -> None:
     with pytest.raises(BodyFailed, match="does not tell of"):
         run("fedavg", [forest(1, 1), forest(1, 1)])
+
+
+CHUNK = 64 * 1024
+EDGES = 5
+
+
+def long_header(chunks: int) -> bytes:
+    """Of a body whose members and learnt numbers are so many chunks each."""
+    wide, w = body({"t": np.zeros((1, CHUNK // 4), np.float32)}, {"t": "F32"}, {"t": "union"}), CHUNK * chunks
+    layout = grown(parse(wide[: header_bytes(wide)]), {"members": chunks})
+    content = json.loads(layout.header[8:])
+    content["w"] = {"dtype": "F32", "shape": [w // 4], "data_offsets": [w, 2 * w]}
+    content["__metadata__"] = {"muster": json.dumps({"reductions": {"t": "union", "w": "mean"}})}
+    text = json.dumps(content).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text
+
+
+def peak_bytes(chunks: int) -> int:
+    header = long_header(chunks)
+    layout = parse(header)
+
+    async def stream() -> AsyncIterator[bytes]:
+        yield header
+        for _ in range(2 * chunks):
+            yield np.full(CHUNK // 4, 1, np.float32).tobytes()
+
+    async def unite_all() -> int:
+        inputs = Inputs([told(header)] * EDGES, told(header))
+        uniter, written = Uniter([1] * EDGES, run_bytes=CHUNK), 0
+        async for made in stepped(inputs, [stream() for _ in range(EDGES + 1)], None, uniter):
+            written += sum(map(len, made.chunks))
+        assert written == uniter.layout.size_bytes
+        return written
+
+    tracemalloc.start()
+    assert asyncio.run(unite_all()) > (EDGES + 2) * chunks * CHUNK
+    assert layout.size_bytes == len(header) + 2 * chunks * CHUNK
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return peak
+
+
+def test_memory_does_not_grow_with_the_members() -> None:
+    peak_bytes(3)
+    # A run of each body more or less is held as threads take turns; 90 runs more of each would be 35 MB.
+    assert peak_bytes(96) < 1.5 * peak_bytes(6)
