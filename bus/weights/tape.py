@@ -41,7 +41,8 @@ class Tape:
             Integrity: It ends before.
         """
         await self._fill(size)
-        piece = bytes(self._buffer[:size])
+        with memoryview(self._buffer) as view:
+            piece = bytes(view[:size])
         del self._buffer[:size]
         return piece
 
