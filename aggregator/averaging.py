@@ -10,7 +10,7 @@ from typing import Final
 import msgpack
 from cryptography.hazmat.primitives.hpke import MLKEM768X25519PublicKey
 
-from aggregator.domain.combine import Combiner, Surveyor
+from aggregator.domain.inputs import combiner_of, members_of, surveyor_of
 from aggregator.domain.strategies.registry import inputs_of, strategy_of
 from bus.errors import Configuration, Integrity, Unavailable
 from bus.events.base import Digest, OwnerId, PrincipalId
@@ -20,7 +20,7 @@ from bus.events.weights import SealedObject
 from bus.identity.directory import Directory
 from bus.identity.keys import Identity
 from bus.ports import Blobs
-from bus.weights import combining, sealing, transfer
+from bus.weights import sealing, transfer, uniting
 from bus.weights.combining import Inputs
 from bus.weights.lockstep import BodyFailed
 from bus.weights.sealing import CHUNK_BYTES, Seal
@@ -40,11 +40,13 @@ class Averaged:
         model: The outcome.
         state: What the strategy keeps, if anything.
         selected: Edges that the strategy chose, if it chooses.
+        members: Group of members -> edge -> how many it added; ``None`` if the outcome has none.
     """
 
     model: SealedObject
     state: SealedObject | None
     selected: tuple[PrincipalId, ...] | None
+    members: dict[str, dict[PrincipalId, int]] | None = None
 
 
 class Averaging:
@@ -70,6 +72,7 @@ class Averaging:
         closed: CycleClosed,
         owner: OwnerId,
         updates: Mapping[PrincipalId, UpdateSealed],
+        most_bytes: int | None = None,
     ) -> Averaged:
         """Combine ``updates``, seal the outcome for the recipients that ``closed`` names, and store it.
 
@@ -77,6 +80,7 @@ class Averaging:
             closed: The closing.
             owner: Of the experiment.
             updates: By edge.
+            most_bytes: Largest outcome allowed, if it has members and so may grow.
 
         Raises:
             BodyFailed: An update cannot be used; its index is that in ``closed.included``.
@@ -88,29 +92,39 @@ class Averaging:
         strategy = strategy_of(closed)
         weights = strategy.weights([contribution.weight for contribution in closed.included])
         inputs = inputs_of(closed, strategy, _bodies(closed, updates))
-        size = inputs.updates[0].size_bytes
-        store = choose(closed.store, size, self._s3_from_bytes)
+        store = choose(closed.store, inputs.updates[0].size_bytes, self._s3_from_bytes)
         self._require({store, *(body.store for body in inputs.bodies), *([inputs.state.store] if inputs.state else [])})
         selected: tuple[int, ...] | None = None
         survey = strategy.survey(len(weights))
         if survey is not None:
-            selected = await combining.surveyed(self._blobs, self._identity, inputs, Surveyor(survey, weights))
-        combiner = Combiner(weights, strategy, selected)
+            surveyor = surveyor_of(inputs, survey, weights)
+            selected = await uniting.surveyed(self._blobs, self._identity, inputs, surveyor)
+        combiner = combiner_of(inputs, weights, strategy, selected, most_bytes)
         context = _context(inputs, weights, closed)
-        model = self._sink("model", closed, owner, context, size, store)
+        model: _Sink | None = None
         state: _Sink | None = None
         try:
-            async for made in combining.combined(self._blobs, self._identity, inputs, combiner):
+            async for made in uniting.combined(self._blobs, self._identity, inputs, combiner):
+                if made.chunks and model is None:
+                    # Known only now: with members it depends on all headers.
+                    size = combiner.layout.size_bytes
+                    store = choose(closed.store, size, self._s3_from_bytes)
+                    self._require({store})
+                    model = self._sink("model", closed, owner, context, size, store)
                 for chunk in made.chunks:
+                    assert model is not None
                     await model.write(chunk)
                 if made.state:
                     state = state or self._sink("state", closed, owner, context, combiner.state_bytes, store)
                     await state.write(made.state)
             kept = await state.finish(self._recipients([self._identity.principal])) if state is not None else None
+            assert model is not None
+            whole = await model.finish(self._recipients(closed.recipients), combiner.layout.digest)
             return Averaged(
-                await model.finish(self._recipients(closed.recipients), combiner.layout.digest),
+                whole.model_copy(update={"members": combiner.layout.members or None}),
                 kept,
                 None if selected is None else tuple(closed.included[index].edge for index in selected),
+                members_of(closed, combiner.added),
             )
         finally:
             for sink in (model, state):
@@ -179,13 +193,13 @@ def _bodies(closed: CycleClosed, updates: Mapping[PrincipalId, UpdateSealed]) ->
     Raises:
         BodyFailed: One is missing, or laid out unlike the others.
     """
-    expected = _expected_layout(closed, updates)
+    expected = _expected_form(closed, updates)
     bodies = []
     for index, contribution in enumerate(closed.included):
         body = updates[contribution.edge].weights
         if body is None:
             raise BodyFailed(index, Integrity("the update has no weights", code="update.empty"))
-        if body.layout != expected:
+        if _form(body) != expected:
             raise BodyFailed(
                 index,
                 Integrity("its tensors differ in name, type, shape or order from the model's", code="weights.layout"),
@@ -194,12 +208,20 @@ def _bodies(closed: CycleClosed, updates: Mapping[PrincipalId, UpdateSealed]) ->
     return bodies
 
 
-def _expected_layout(closed: CycleClosed, updates: Mapping[PrincipalId, UpdateSealed]) -> Digest | None:
-    """The global model's layout in training; before there is a model, the one that most edges use."""
+_Form = tuple[Digest | None, tuple[str, ...]]
+"""Layout and groups of members."""
+
+
+def _expected_form(closed: CycleClosed, updates: Mapping[PrincipalId, UpdateSealed]) -> _Form | None:
+    """The global model's in training; before there is a model, the one that most edges use."""
     if closed.cycle.kind is CycleKind.TRAIN and closed.model is not None:
-        return closed.model.layout
-    counted = Counter(update.weights.layout for _, update in sorted(updates.items()) if update.weights)
+        return _form(closed.model)
+    counted = Counter(_form(update.weights) for _, update in sorted(updates.items()) if update.weights)
     return counted.most_common(1)[0][0] if counted else None
+
+
+def _form(body: SealedObject) -> _Form:
+    return body.layout, tuple(sorted(body.members or ()))
 
 
 def _context(inputs: Inputs, weights: Sequence[int], closed: CycleClosed) -> bytes:

@@ -24,7 +24,7 @@ from bus.events.cycles import (
     UpdateRejected,
     UpdateSealed,
 )
-from bus.events.experiments import Failure, FailurePhase
+from bus.events.experiments import ExperimentSubmitted, Failure, FailurePhase
 from bus.ports import Log
 from bus.runtime.listening import Work, learn_principals
 from bus.runtime.service import Context, Task
@@ -82,7 +82,7 @@ class Aggregator:
         if closed.cycle.kind is CycleKind.EVALUATE:
             return ModelEvaluated(**about, scores=scores)
         try:
-            made = await self._averaging.average(closed, owner, updates)
+            made = await self._averaging.average(closed, owner, updates, await self._most_bytes(closed, owner, updates))
         except BodyFailed:
             raise
         except MusterError as error:
@@ -107,7 +107,25 @@ class Aggregator:
             scores=scores,
             state=made.state,
             selected=made.selected,
+            members=made.members,
         )
+
+    async def _most_bytes(
+        self, closed: CycleClosed, owner: OwnerId, updates: Mapping[PrincipalId, UpdateSealed]
+    ) -> int | None:
+        """How large the plan lets a model with members grow; ``None`` where there are no members.
+
+        Raises:
+            Integrity: The log does not hold the plan.
+        """
+        if not any(update.weights is not None and update.weights.members is not None for update in updates.values()):
+            return None
+        subject = f"ev.{owner}.experiment.{closed.experiment}.{owner}.submitted"
+        stored = await self._events.get(subject)
+        body = None if stored is None else self._averaging.directory.verify(stored.message).body
+        if not isinstance(body, ExperimentSubmitted):
+            raise Integrity(f"the log holds no submission at {subject!r}", code="update.missing")
+        return body.limits.disk_bytes
 
     async def _updates(self, closed: CycleClosed, owner: OwnerId) -> dict[PrincipalId, UpdateSealed]:
         """The updates that count, by edge, in the order of the closing.

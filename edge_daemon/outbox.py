@@ -46,15 +46,17 @@ class Outbox:
         name = f"update-{command.cycle}-{command.trial}"
         address = weights_address(job.owner, identity.principal, command.experiment, name)
         recipient = self._directory[_AGGREGATOR]  # type: ignore[index]
-        return await transfer.upload_file(
+        found = await asyncio.to_thread(layout_of, weights)
+        sealed = await transfer.upload_file(
             self._context.broker.blobs(),
             weights,
             address,
             identity,
             {recipient.principal: recipient.sealing},
-            layout=(await asyncio.to_thread(layout_of, weights)).digest,
+            layout=found.digest,
             store=lambda size: choose(command.store, size, self._context.settings.s3_from_bytes),
         )
+        return sealed.model_copy(update={"members": found.members or None})
 
 
 def layout_of(path: Path) -> layout.Layout:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -180,6 +180,8 @@ class Teller:
         elif isinstance(body, ModelAveraged | ModelEvaluated):
             if isinstance(body, ModelAveraged) and body.selected is not None and cycle.closed is not None:
                 cycle.notes.append(f"{cycle.closed.strategy.name} chose the {_chosen(body.selected)}")
+            if isinstance(body, ModelAveraged) and body.members is not None:
+                cycle.notes += [_added(group, added) for group, added in body.members.items()]
             self._finish(cycle, now, None)
 
     def _finish(self, cycle: _Cycle, now: datetime, failed: str | None) -> None:
@@ -226,6 +228,11 @@ def explained(history: Iterable[Record]) -> list[str]:
     for record in history:
         teller.add(record)
     return teller.sentences
+
+
+def _added(group: str, added: Mapping[PrincipalId, int]) -> str:
+    who = ", ".join(f"{edge} {count}" for edge, count in added.items())
+    return f"added to {group}: {who}"
 
 
 def _chosen(edges: tuple[PrincipalId, ...]) -> str:

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 
 import msgpack
 
-from aggregator.domain.combine import Combiner, Surveyor
+from aggregator.domain.inputs import combiner_of, members_of, surveyor_of
 from aggregator.domain.scores import combine
 from aggregator.domain.strategies.registry import inputs_of, strategy_of
 from bus.errors import Invalid, MusterError, NotFound
@@ -22,7 +22,7 @@ from bus.events.cycles import CycleClosed, CycleKind, ModelAveraged, ModelEvalua
 from bus.events.weights import FederatedScore, SealedObject
 from bus.identity.keys import Identity
 from bus.ports import Blobs
-from bus.weights import combining
+from bus.weights import uniting
 from bus.weights.lockstep import BodyFailed
 from coordinator.domain.state import Experiment
 from coordinator.domain.world import World
@@ -126,8 +126,10 @@ async def _recompute(outcome: Outcome, before: _Before | None, blobs: Blobs, ide
         return Recomputed(outcome.cycle, body.model.digest, None, error.message, gone)
     except MusterError as error:
         return Recomputed(outcome.cycle, body.model.digest, None, error.message, isinstance(error, NotFound))
-    if found.model == body.model.digest and (found.state, found.selected) != _told(body):
-        reason = "the model is the same, but the strategy's state or choice is another than the log says"
+    if found.model == body.model.digest and (found.state, found.selected, found.members) != _told(body):
+        reason = (
+            "the model is the same, but the strategy's state or choice, or the members, are others than the log says"
+        )
         return Recomputed(outcome.cycle, body.model.digest, None, reason)
     return Recomputed(outcome.cycle, body.model.digest, found.model)
 
@@ -137,8 +139,11 @@ def _goes_on_from(closing: CycleClosed, before: _Before) -> bool:
     return closing.model == model and closing.state == (state if closing.cycle.kind is CycleKind.TRAIN else None)
 
 
-def _told(body: ModelAveraged) -> tuple[Digest | None, tuple[PrincipalId, ...] | None]:
-    return body.state.digest if body.state is not None else None, body.selected
+_Told = tuple[Digest | None, tuple[PrincipalId, ...] | None, dict[str, dict[PrincipalId, int]] | None]
+
+
+def _told(body: ModelAveraged) -> _Told:
+    return body.state.digest if body.state is not None else None, body.selected, body.members
 
 
 @dataclass(frozen=True)
@@ -148,6 +153,7 @@ class _Found:
     model: Digest
     state: Digest | None
     selected: tuple[PrincipalId, ...] | None
+    members: dict[str, dict[PrincipalId, int]] | None
 
 
 async def _average(outcome: Outcome, blobs: Blobs, identity: Identity) -> _Found:
@@ -159,9 +165,10 @@ async def _average(outcome: Outcome, blobs: Blobs, identity: Identity) -> _Found
     chosen = None
     survey = strategy.survey(len(weights))
     if survey is not None:
-        chosen = await combining.surveyed(blobs, identity, inputs, Surveyor(survey, weights))
+        chosen = await uniting.surveyed(blobs, identity, inputs, surveyor_of(inputs, survey, weights))
     model, state = hashlib.sha256(), hashlib.sha256()
-    async for made in combining.combined(blobs, identity, inputs, Combiner(weights, strategy, chosen)):
+    combiner = combiner_of(inputs, weights, strategy, chosen)
+    async for made in uniting.combined(blobs, identity, inputs, combiner):
         for chunk in made.chunks:
             model.update(chunk)
         state.update(made.state)
@@ -169,6 +176,7 @@ async def _average(outcome: Outcome, blobs: Blobs, identity: Identity) -> _Found
         Digest(f"sha256:{model.hexdigest()}"),
         Digest(f"sha256:{state.hexdigest()}") if strategy.slots else None,
         None if chosen is None else tuple(closing.included[index].edge for index in chosen),
+        members_of(closing, combiner.added),
     )
 
 

@@ -41,7 +41,8 @@ says all values, so that a later release changes nothing of an experiment. `must
 goes on with another strategy; with `--anew` it averages the stored updates of a cycle anew.
 
 A strategy is about what is learnt: floating-point tensors with the reduction `mean`, in training cycles. Statistics,
-first models, `sum`, `keep` and integer tensors are combined alike, whatever the strategy.
+first models, `sum`, `keep` and integer tensors are combined alike, whatever the strategy. Members (`union`), such as
+the trees of a forest, are joined; a strategy that chooses among updates takes those of the updates that it chose.
 
 All of them give the same bits on any machine, in any order of the updates, and `muster replay` proves it: sums over
 updates and sums of squared distances are exact, everything else is a fixed order of elementwise float64 operations, and

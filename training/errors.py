@@ -97,9 +97,11 @@ SAYABLE: Final = frozenset(
         "framework.missing",
         *("model.average", "model.category", "model.closed_form", "model.contract", "model.estimator", "model.failed"),
         *("model.import", "model.make", "model.size", "model.solver", "model.syntax", "model.training"),
+        "model.trees",
         "plan.training",
         *("resource.memory", "resource.system"),
-        *("weights.empty", "weights.finite", "weights.format", "weights.missing", "weights.shape", "weights.size"),
+        *("weights.empty", "weights.finite", "weights.format", "weights.members", "weights.missing", "weights.shape"),
+        "weights.size",
         *("worker.config", "worker.weights"),
     }
 )

@@ -57,7 +57,11 @@ class Rows:
 
 
 class TabularModel(Protocol):
-    """One vendor's model as a framework plug-in handles it."""
+    """One vendor's model as a framework plug-in handles it.
+
+    It may have an attribute ``reductions``: parameter -> how it is combined, if not as its framework says. What is
+    ``union`` has members: ``trained`` then returns the new ones alone, and they are added to those that are there.
+    """
 
     name: str
     """Of the model's class."""

@@ -24,6 +24,11 @@ METADATA: Final = "muster"
 MEAN: Final = "mean"
 SUM: Final = "sum"
 KEEP: Final = "keep"
+UNION: Final = "union"
+"""Rows of the first axis are members, such as trees: those that an update holds are added to the model's.
+
+``union:<group>`` for tensors of other groups; all tensors of a group have the same number of members.
+"""
 
 Tensors = Mapping[str, NDArray[Any]]
 
@@ -49,6 +54,19 @@ class Weights:
     def replaced(self, prefix: str, tensors: Tensors) -> Weights:
         """The same with the tensors under ``prefix`` replaced."""
         return Weights({**self.tensors, **named(prefix, tensors)}, self.reductions, self.about)
+
+    def grown(self, update: Weights) -> Weights:
+        """What a model becomes by one update alone: its tensors, but members behind the members that are here."""
+        joined = {
+            name: np.concatenate([self.tensors[name], tensor]) if is_union(self.reductions[name]) else tensor
+            for name, tensor in update.tensors.items()
+        }
+        return Weights(joined, self.reductions, self.about)
+
+
+def is_union(reduction: str) -> bool:
+    """Whether a tensor with this reduction has members."""
+    return reduction.partition(":")[0] == UNION
 
 
 def named(prefix: str, tensors: Mapping[str, Any]) -> dict[str, Any]:
@@ -104,6 +122,7 @@ def check_weights(path: Path, *, reference: Path | None, max_bytes: int) -> None
     found = _form(path)
     if not found:
         raise egress_error("weights.empty", f"{path.name} holds no tensor")
+    _check_groups(found)
     if reference is not None:
         _check_form(found, _form(reference))
     for name, wrong in not_finite(path):
@@ -138,10 +157,31 @@ def _check_form(
             raise egress_error("weights.shape", f"the worker left out the tensor {name!r}")
         if name not in expected:
             raise egress_error("weights.shape", f"the worker added a tensor {name[:80]!r} that the model does not have")
-        if found[name] != expected[name]:
+        if _without_members(*found[name]) != _without_members(*expected[name]):
             (dtype, shape, _), (want_dtype, want_shape, _) = found[name], expected[name]
             raise egress_error(
                 "weights.shape",
                 f"tensor {name!r} is {dtype}{list(shape)} where the model has {want_dtype}{list(want_shape)}, or is "
                 "combined in another way",
+            )
+
+
+def _without_members(dtype: str, shape: tuple[int, ...], reduction: str) -> tuple[str, tuple[int, ...] | None, str]:
+    """What an update must have in common with the model: all but how many members there are."""
+    return dtype, (shape[1:] if shape else None) if is_union(reduction) else shape, reduction
+
+
+def _check_groups(found: Mapping[str, tuple[str, tuple[int, ...], str]]) -> None:
+    groups: dict[str, tuple[str, int]] = {}
+    for name, (_, shape, reduction) in found.items():
+        if not is_union(reduction):
+            continue
+        if not shape:
+            raise egress_error("weights.members", f"tensor {name[:80]!r} is a scalar, which has no members to unite")
+        other, members = groups.setdefault(reduction.partition(":")[2] or "members", (name, shape[0]))
+        if shape[0] != members:
+            raise egress_error(
+                "weights.members",
+                f"tensor {name[:80]!r} has {shape[0]} members where {other[:80]!r} of the same group has {members}: "
+                "give all tensors of a group one row per member",
             )

@@ -42,9 +42,9 @@ class Surveyor:
             for segment in self._rows.layout.segments(ready.begin, ready.end):
                 if learnt(segment.tensor):
                     try:
-                        self._survey.take(_piece(segment, ready.chunks, self._weights))
+                        self._survey.take(piece_of(segment, ready.chunks, self._weights))
                     except MusterError as error:
-                        raise _located(error, segment.tensor.name) from error
+                        raise located(error, segment.tensor.name) from error
 
     def choose(self) -> tuple[int, ...]:
         """Indices of the updates that count.
@@ -84,6 +84,11 @@ class Combiner:
             Invalid: The updates ended before that.
         """
         return self._rows.layout
+
+    @property
+    def added(self) -> dict[str, dict[int, int]]:
+        """No members: see ``Uniter``."""
+        return {}
 
     @property
     def state_bytes(self) -> int:
@@ -138,17 +143,37 @@ class Combiner:
             out = bytearray(row.chunks[FIRST])
             for segment in self.layout.segments(row.begin, row.end):
                 place = slice(segment.begin, segment.end)
-                if not learnt(segment.tensor):
-                    out[place] = self._reduce(segment, row).tobytes()
-                    continue
-                size = _count(segment) * len(self._slots) * DType.F64.itemsize
-                values, kept = self._learn(segment, row, None if old is None else old[:size])
+                size = self.state_bytes_of(segment)
+                values, kept = self.run(segment, row.chunks, None if old is None else old[:size])
                 old = None if old is None else old[size:]
                 out[place] = values.tobytes()
                 new += b"" if kept is None else kept.astype("<f8").tobytes()
             chunks.append(bytes(out))
         self._ready = []
         return Produced(chunks, bytes(new))
+
+    def state_bytes_of(self, segment: Segment) -> int:
+        """How many bytes of state belong to a run of elements."""
+        return _count(segment) * len(self._slots) * DType.F64.itemsize if learnt(segment.tensor) else 0
+
+    def run(self, segment: Segment, chunks: Sequence[bytes], state: memoryview | None) -> tuple[Values, Doubles | None]:
+        """Combine one run of elements.
+
+        Args:
+            segment: Where it is in the chunks.
+            chunks: Of each update, and last of the last global model if the strategy needs it.
+            state: What was kept of it, ``state_bytes_of`` bytes; ``None`` if nothing was.
+
+        Returns:
+            The elements, and what is kept of them.
+
+        Raises:
+            BodyFailed: An update holds impossible numbers.
+            Invalid: The reduction is unknown, or a result does not fit.
+        """
+        if learnt(segment.tensor):
+            return self._learn(segment, chunks, state)
+        return self._reduce(segment, chunks), None
 
     def finish(self) -> None:
         """Check that the rows made up the whole body.
@@ -162,8 +187,10 @@ class Combiner:
         first = bool(self._ready) and self._ready[0].begin == 0 and bool(self._slots)
         return memory.header(self.layout, self._slots) if first else b""
 
-    def _learn(self, segment: Segment, row: Row, state: memoryview | None) -> tuple[Values, Doubles | None]:
-        piece = _piece(segment, row.chunks, self._weights)
+    def _learn(
+        self, segment: Segment, chunks: Sequence[bytes], state: memoryview | None
+    ) -> tuple[Values, Doubles | None]:
+        piece = piece_of(segment, chunks, self._weights)
         if self._slots:
             shape = (piece.size, len(self._slots))
             old = np.empty(shape)
@@ -174,21 +201,22 @@ class Combiner:
         try:
             return self._strategy.combine(piece, self._chosen)
         except MusterError as error:
-            raise _located(error, segment.tensor.name) from error
+            raise located(error, segment.tensor.name) from error
 
-    def _reduce(self, segment: Segment, row: Row) -> Values:
+    def _reduce(self, segment: Segment, chunks: Sequence[bytes]) -> Values:
         tensor = segment.tensor
         combined = accumulator(tensor.reduction, tensor.dtype, _count(segment), self._bound)
-        updates = row.chunks[: len(self._weights)]
+        updates = chunks[: len(self._weights)]
         for index, (chunk, weight) in enumerate(zip(updates, self._weights, strict=True)):
             try:
                 combined.add(_values(segment, chunk), weight)
             except MusterError as error:
-                raise _located(BodyFailed(index, error), tensor.name) from error
+                raise located(BodyFailed(index, error), tensor.name) from error
         return combined.result()
 
 
-def _piece(segment: Segment, chunks: Sequence[bytes], weights: Sequence[int]) -> Piece:
+def piece_of(segment: Segment, chunks: Sequence[bytes], weights: Sequence[int]) -> Piece:
+    """What the chunks of all updates, and maybe of the last global model, hold of a run of learnt elements."""
     values = [_values(segment, chunk) for chunk in chunks]
     updates = len(weights)
     return Piece(segment.tensor.dtype, values[:updates], weights, *values[updates:])
@@ -202,7 +230,8 @@ def _count(segment: Segment) -> int:
     return (segment.end - segment.begin) // segment.tensor.dtype.itemsize
 
 
-def _located(error: MusterError, tensor: str) -> MusterError:
+def located(error: MusterError, tensor: str) -> MusterError:
+    """The same error, with the tensor's name in front."""
     if isinstance(error, BodyFailed):
-        return BodyFailed(error.index, _located(error.reason, tensor))
+        return BodyFailed(error.index, located(error.reason, tensor))
     return type(error)(f"tensor {tensor!r}: {error.message}", code=error.code)

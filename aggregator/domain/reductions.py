@@ -12,6 +12,7 @@ from aggregator.domain.keep import Keep
 from aggregator.domain.records import Record
 from bus.errors import Invalid
 from bus.weights.layout import DType
+from bus.weights.members import UNION
 
 
 class Reduction(StrEnum):
@@ -83,7 +84,7 @@ def accumulator(reduction: str, dtype: str, size: int, weight_bound: int) -> Exa
     """
     known_types = SUPPORTED.get(Reduction(reduction)) if reduction in set(Reduction) else None
     if known_types is None:
-        known = ", ".join(Reduction)
+        known = ", ".join((*Reduction, UNION))
         raise Invalid(f"reduction {reduction!r} is unknown; known are {known}", code="weights.reduction")
     if dtype not in known_types:
         known = ", ".join(sorted(known_types))

@@ -80,9 +80,13 @@ class Rows:
         start = b"".join(chunks[FIRST] for chunks in self._early)
         try:
             size = header_bytes(start)
-            return parse(start[:size]) if len(start) >= size else None
+            layout = parse(start[:size]) if len(start) >= size else None
         except Invalid as error:
             raise BodyFailed(FIRST, error) from error
+        if layout is not None and layout.members:
+            found = Integrity("it has members that its event does not tell of", code="weights.members")
+            raise BodyFailed(FIRST, found)
+        return layout
 
     def _placed(self, chunks: Sequence[bytes]) -> Row:
         row = Row(self._offset, chunks)

@@ -252,6 +252,8 @@ class ModelAveraged(Event):
     """What the strategy keeps for the next cycle, sealed for the aggregator alone; ``None`` if it keeps nothing."""
     selected: tuple[PrincipalId, ...] | None = None
     """Edges whose updates the strategy chose for what is learnt; ``None`` if it does not choose."""
+    members: dict[str, dict[PrincipalId, int]] | None = None
+    """Group of members -> edge -> how many it added to those of the last model; ``None`` if the model has none."""
 
 
 class ModelEvaluated(Event):

@@ -26,9 +26,13 @@ class SealedObject(Payload):
     chunk_bytes: int
     """Plaintext bytes per chunk; the last one may be shorter."""
     layout: Digest | None = None
-    """Of the safetensors header, for weights: equal for all bodies that can be combined chunk by chunk."""
+    """Of the safetensors header, for weights, or of its form, for weights with members: equal for all bodies that can
+    be combined."""
     store: str = JETSTREAM
     """Where the chunks lie: ``jetstream`` or ``s3``. The wrapped keys are at the broker in any case."""
+    members: dict[str, int] | None = None
+    """Group of members, such as the trees of a forest -> how many, for weights that have any; an update's are those
+    that it adds."""
 
     @property
     def chunks(self) -> int:

@@ -8,16 +8,19 @@ from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
 from typing import Final, Protocol, cast
 
-from bus.errors import Integrity, MusterError
+from bus.errors import MusterError
 from bus.events.weights import SealedObject
 from bus.identity.keys import Identity
 from bus.ports import Blobs
 from bus.weights import transfer
 from bus.weights.lockstep import BodyFailed, lockstep
+from bus.weights.tape import state_tape
 from bus.weights.transfer import Incoming
 
 _IN_FLIGHT: Final = 16
 """Chunks asked for ahead, all bodies together: enough to keep the broker busy."""
+_APART: Final = 2
+"""The same for a body that is read by itself."""
 _FEW: Final = 16
 """With more bodies, rows are not prepared ahead: a row is long enough as it is, and memory grows by two chunks per body
 whatever the model's size."""
@@ -29,7 +32,7 @@ class Inputs:
 
     Attributes:
         updates: In the order of the closing.
-        previous: The last global model, if it is needed.
+        previous: The last global model, if it is needed: a strategy goes on from it, or its members stay.
         state: What was kept after the last cycle, if anything.
     """
 
@@ -41,6 +44,11 @@ class Inputs:
     def bodies(self) -> list[SealedObject]:
         """What is read in rows: the updates, then the last global model."""
         return [*self.updates, *([self.previous] if self.previous is not None else [])]
+
+    @property
+    def united(self) -> bool:
+        """Whether the updates have members, and so sizes of their own."""
+        return bool(self.updates) and self.updates[0].members is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +118,7 @@ async def combined(
     async with AsyncExitStack() as stack:
         tape = None
         if inputs.state is not None:
-            tape = _Tape(await stack.enter_async_context(transfer.incoming(blobs, inputs.state, identity)))
+            tape = state_tape(await opened(stack, blobs, inputs.state, identity))
         try:
             async for row in await _rows(stack, blobs, inputs.bodies, identity):
                 needed = combining.offer(row)
@@ -129,50 +137,18 @@ async def _rows(
     stack: AsyncExitStack, blobs: Blobs, bodies: Sequence[SealedObject], identity: Identity
 ) -> AsyncIterator[list[bytes]]:
     window = max(1, _IN_FLIGHT // len(bodies))
-    opened: list[Incoming] = []
+    read: list[Incoming] = []
     for index, body in enumerate(bodies):
         try:
             incoming = await stack.enter_async_context(transfer.incoming(blobs, body, identity, window=window))
         except MusterError as error:
             raise BodyFailed(index, error) from error
-        opened.append(incoming)
-    rows = cast("AsyncGenerator[list[bytes], None]", lockstep(opened, ahead=len(bodies) <= _FEW))
+        read.append(incoming)
+    rows = cast("AsyncGenerator[list[bytes], None]", lockstep(read, ahead=len(bodies) <= _FEW))
     return await stack.enter_async_context(aclosing(rows))
 
 
-class _Tape:
-    """A body, read in pieces of any size."""
-
-    def __init__(self, body: Incoming) -> None:
-        self._body = body
-        self._buffer = bytearray()
-
-    async def read(self, size: int) -> bytes:
-        """The next ``size`` bytes.
-
-        Raises:
-            Integrity: It ends before.
-        """
-        while len(self._buffer) < size:
-            if not await self._more():
-                raise Integrity("the strategy's state ends too early", code="strategy.state")
-        piece = bytes(self._buffer[:size])
-        del self._buffer[:size]
-        return piece
-
-    async def end(self) -> None:
-        """Check that nothing is left.
-
-        Raises:
-            Integrity: There is, or it is not what its digest says.
-        """
-        if self._buffer or await self._more():
-            raise Integrity("the strategy's state is longer than this model's", code="strategy.state")
-        self._body.check()
-
-    async def _more(self) -> bool:
-        """Whether there was another chunk."""
-        taken = await self._body.take()
-        for data in taken:
-            self._buffer += await asyncio.to_thread(self._body.open, data)
-        return bool(taken)
+async def opened(stack: AsyncExitStack, blobs: Blobs, body: SealedObject, identity: Identity) -> AsyncIterator[bytes]:
+    """The plaintext of ``body``, until ``stack`` is left."""
+    stream = transfer.download(blobs, body, identity, window=_APART)
+    return await stack.enter_async_context(aclosing(stream))

@@ -11,17 +11,20 @@ import hashlib
 import json
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import pairwise
 from typing import Any, Final
 
 from bus.errors import Invalid
 from bus.events.base import Digest
+from bus.weights.members import counted, group_of
 
 _PREFIX_BYTES: Final = 8
 MAX_HEADER_BYTES: Final = 32 * 1024 * 1024
 ALIGNMENT_BYTES: Final = 8
 METADATA: Final = "__metadata__"
+_FORM: Final = "muster form v1"
 OWN_METADATA: Final = "muster"
 """Key of the safetensors metadata under which Muster keeps reductions and the artefact's description, as JSON."""
 
@@ -86,6 +89,11 @@ class Tensor:
     end: int
     reduction: str
 
+    @property
+    def group(self) -> str | None:
+        """Of its members, the rows of the first axis; ``None`` if it is combined element by element."""
+        return group_of(self.reduction)
+
 
 @dataclass(frozen=True, slots=True)
 class Segment:
@@ -103,10 +111,12 @@ class Layout:
     Attributes:
         header: Its raw bytes, length prefix included.
         tensors: In file order.
+        members: Group -> number of members; empty if no tensor has members.
     """
 
     header: bytes
     tensors: tuple[Tensor, ...]
+    members: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def size_bytes(self) -> int:
@@ -115,8 +125,27 @@ class Layout:
 
     @property
     def digest(self) -> Digest:
-        """SHA-256 of the header: equal for bodies whose chunks can be combined."""
-        return Digest(f"sha256:{hashlib.sha256(self.header).hexdigest()}")
+        """SHA-256 that is equal for bodies that can be combined.
+
+        Without members it is that of the header. With members it is that of the form: metadata and tensors in file
+        order, without offsets and without the numbers of members.
+        """
+        content = self._form if self.members else self.header
+        return Digest(f"sha256:{hashlib.sha256(content).hexdigest()}")
+
+    @property
+    def metadata(self) -> Mapping[str, str]:
+        """Of the file."""
+        found: Mapping[str, str] = json.loads(self.header[_PREFIX_BYTES:])[METADATA]
+        return found
+
+    @property
+    def _form(self) -> bytes:
+        tensors = [
+            [t.name, t.dtype, [None, *t.shape[1:]] if t.group is not None else t.shape, t.reduction]
+            for t in self.tensors
+        ]
+        return json.dumps([_FORM, self.metadata, tensors], sort_keys=True, separators=(",", ":")).encode()
 
     def segments(self, begin: int, end: int) -> Iterator[Segment]:
         """The tensor parts in the bytes ``begin`` to ``end`` of the file, offsets relative to ``begin``."""
@@ -160,7 +189,10 @@ def parse(header: bytes) -> Layout:
         key=lambda t: (t.begin, t.end),
     )
     _check_contiguous(tensors, len(header))
-    return Layout(header, tuple(tensors))
+    members = counted(tensors)
+    if members:
+        _check_falling(tensors)
+    return Layout(header, tuple(tensors), members)
 
 
 def _reductions(metadata: Any) -> dict[str, str]:  # noqa: ANN401 - foreign JSON
@@ -197,3 +229,14 @@ def _check_contiguous(tensors: list[Tensor], offset: int) -> None:
         if tensor.begin != offset:
             raise Invalid(f"there is a gap or an overlap before tensor {tensor.name[:80]!r}", code="weights.format")
         offset = tensor.end
+
+
+def _check_falling(tensors: list[Tensor]) -> None:
+    """Where sizes vary, only this order keeps every tensor aligned."""
+    for before, after in pairwise(tensors):
+        if before.dtype.itemsize < after.dtype.itemsize:
+            raise Invalid(
+                f"tensor {after.name[:80]!r} comes after one of smaller elements: save tensors in order of falling "
+                "element size, as the safetensors library does",
+                code="weights.alignment",
+            )

@@ -91,5 +91,23 @@ AREA: Final = Area(
             "report it; a fork without the strategy's state goes on from the last model",
             ("muster replay ID",),
         ),
+        Entry(
+            4110,
+            "members.size",
+            ("invalid", "model"),
+            Who.VENDOR,
+            "With all members, such as the trees of a forest, the model would be larger than the plan allows.",
+            "Every edge adds members in every cycle, so the model grows.",
+            "add fewer members per cycle, run fewer cycles, or raise limits.disk_bytes in the plan",
+        ),
+        Entry(
+            4111,
+            "members.lost",
+            ("integrity", "model"),
+            Who.AUTHORS,
+            "Other members came out of a union than went in.",
+            "A fault in the aggregator.",
+            "report it; no model was said to be made",
+        ),
     ),
 )

@@ -94,5 +94,20 @@ AREA: Final = Area(
             "ingest again: the registered number of rows is not what the edge has",
             ("muster datasets",),
         ),
+        Entry(
+            1410,
+            "weights.members",
+            ("egress", "invalid", "integrity"),
+            Who.VENDOR,
+            "The members of an update, such as the trees of a forest, do not add up.",
+            (
+                "Tensors of one group have different numbers of rows, a tensor with members has no axis, or the edge "
+                "said another number than it sent."
+            ),
+            (
+                "give all tensors of a group one row per member; an edge that says another number than it sends is not "
+                "to be trusted"
+            ),
+        ),
     ),
 )

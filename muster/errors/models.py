@@ -156,5 +156,15 @@ AREA: Final = Area(
             "install the framework at the edge, as the message says",
             ("pip install 'muster-fl[sklearn]'",),
         ),
+        Entry(
+            1116,
+            "model.trees",
+            ("model",),
+            Who.VENDOR,
+            "The trees of the global model cannot be used.",
+            "An edge contributed arrays that are no trees: children, columns or lengths that cannot be.",
+            "find the edge by doing the work again beside the data, and train without it",
+            ("muster replay ID --retrain", "muster explain ID"),
+        ),
     ),
 )

@@ -123,5 +123,14 @@ AREA: Final = Area(
             "raise the quorum, find more edges, or lower the parameter that the message names",
             ("muster datasets",),
         ),
+        Entry(
+            1013,
+            "strategy.learnt",
+            ("invalid", "model"),
+            Who.VENDOR,
+            "The strategy compares what is learnt, and the model has only members, such as the trees of a forest.",
+            "Krum measures distances between averaged tensors; trees are joined and have none.",
+            "choose a strategy that does not choose among updates, e.g. fedavg",
+        ),
     ),
 )

@@ -137,16 +137,16 @@ class Bench:
             return _outcome(failure=failure, retryable=True)
         if command.cycle.kind is CycleKind.EVALUATE:
             return _outcome(examples=ROWS[self.name])
-        tensors, reduction = self._learned(command.cycle.kind, received)
-        save_file(tensors, path, {"muster": json.dumps({"reductions": dict.fromkeys(tensors, reduction)})})
+        tensors, reductions = self._learned(command.cycle.kind, received)
+        save_file(tensors, path, {"muster": json.dumps({"reductions": reductions})})
         return _outcome(examples=ROWS[self.name], has_weights=True)
 
-    def _learned(self, kind: CycleKind, received: np.ndarray) -> tuple[dict[str, np.ndarray], str]:
+    def _learned(self, kind: CycleKind, received: np.ndarray) -> tuple[dict[str, np.ndarray], dict[str, str]]:
         if kind is CycleKind.STATISTICS:
-            return {"sum": np.full(3, ROWS[self.name], np.float64)}, "sum"
+            return {"sum": np.full(3, ROWS[self.name], np.float64)}, {"sum": "sum"}
         if kind is CycleKind.INITIALISE:
-            return {"w": np.zeros(5, np.float32)}, "mean"
-        return {"w": received + np.float32(ROWS[self.name] / 7)}, "mean"
+            return {"w": np.zeros(5, np.float32)}, {"w": "mean"}
+        return {"w": received + np.float32(ROWS[self.name] / 7)}, {"w": "mean"}
 
 
 def _outcome(**changes: Any) -> Outcome:

@@ -18,7 +18,7 @@ from bus.events import Event
 from bus.events.base import Digest, OwnerId
 from bus.events.cycles import CycleKind, RunCycle, UpdateSealed
 from bus.events.governance import VendorAllowed
-from bus.events.weights import Resources
+from bus.events.weights import Resources, SealedObject
 from bus.identity.directory import Directory
 from bus.memory import MemoryBroker
 from bus.ports import Broker
@@ -52,6 +52,17 @@ def weights_of(edge: str, command: RunCycle, received: np.ndarray) -> dict[str, 
             return {"w": received + step}
 
 
+Tensors = dict[str, np.ndarray]
+Learn = Callable[[str, RunCycle, Tensors], tuple[Tensors, dict[str, str]]]
+"""Edge, command, received tensors -> tensors and reductions of its update."""
+
+
+def steps(edge: str, command: RunCycle, received: Tensors) -> tuple[Tensors, dict[str, str]]:
+    """See ``weights_of``."""
+    tensors = weights_of(edge, command, received.get("w", np.zeros(0, np.float32)))
+    return tensors, dict.fromkeys(tensors, "sum" if command.cycle.kind is CycleKind.STATISTICS else "mean")
+
+
 @dataclass
 class Edge:
     """An edge that answers every command with weights of its own making."""
@@ -62,6 +73,9 @@ class Edge:
     folder: Path
     delay: Callable[[RunCycle], Awaitable[None]] | None = None
     handled: list[str] = field(default_factory=list)
+    learn: Learn = steps
+    claim: Callable[[SealedObject], SealedObject] = lambda sealed: sealed
+    """What it says of what it sent."""
 
     @property
     def voice(self) -> Voice:
@@ -96,23 +110,24 @@ class Edge:
 
     async def _upload(self, command: RunCycle) -> Any:
         path = self.folder / f"{self.name}-{command.cycle}.safetensors"
-        received = np.zeros(0, np.float32)
+        received: Tensors = {}
         if command.cycle.kind is CycleKind.TRAIN:
             assert command.model is not None
             await transfer.download_file(self.broker.blobs(), command.model, people.identity(self.name), path)
-            received = read(path)["w"]
-        tensors = weights_of(self.name, command, received)
-        reduction = "sum" if command.cycle.kind is CycleKind.STATISTICS else "mean"
-        save_file(tensors, path, {"muster": json.dumps({"reductions": dict.fromkeys(tensors, reduction)})})
+            received = read(path)
+        tensors, reductions = self.learn(self.name, command, received)
+        save_file(tensors, path, {"muster": json.dumps({"reductions": reductions})})
         data = path.read_bytes()
-        return await transfer.upload_file(
+        found = layout.parse(data[: layout.header_bytes(data)])
+        sealed = await transfer.upload_file(
             self.broker.blobs(),
             path,
             weights_address("acme", self.name, command.experiment, f"update-{command.cycle}"),
             people.identity(self.name),
             {"aggregator": self.directory["aggregator"].sealing},  # type: ignore[index]
-            layout=layout.parse(data[: layout.header_bytes(data)]).digest,
+            layout=found.digest,
         )
+        return self.claim(sealed.model_copy(update={"members": found.members or None}))
 
 
 def read(path: Path) -> dict[str, np.ndarray]:

@@ -122,7 +122,9 @@ def initialise(
     """The first global model."""
     scaling = named("preprocessing", preprocessing(sums))
     parameters = named("model", dict(model.initial(seed)))
-    reductions = {**dict.fromkeys(scaling, KEEP), **dict.fromkeys(parameters, reduction)}
+    # Only plug-ins whose parameters are not all combined alike say how each of them is.
+    own = named("model", getattr(model, "reductions", {}))
+    reductions = {**dict.fromkeys(scaling, KEEP), **dict.fromkeys(parameters, reduction), **own}
     classes = None if task.classes is None else list(task.classes)
     facts = {**about, "estimator": model.name, "features": list(task.features), "target": task.target}
     return Weights({**scaling, **parameters}, reductions, {**facts, "classes": classes})
@@ -161,10 +163,11 @@ def train(table: Table, received: Weights, model: TabularModel, task: Task, run:
         received.part("model"), rows, run.training, seed=run.seed, cycle=run.cycle, report=run.report
     )
     weights = received.replaced("model", parameters)
+    whole = received.grown(weights)
     found = [
         *(score(validation, received, model, task, Where("validation", "received")) if len(validation) else ()),
-        *score(learning, weights, model, task, Where("train", "trained")),
-        *(score(validation, weights, model, task, Where("validation", "trained")) if len(validation) else ()),
+        *score(learning, whole, model, task, Where("train", "trained")),
+        *(score(validation, whole, model, task, Where("validation", "trained")) if len(validation) else ()),
     ]
     return Trained(weights, len(learning), tuple(found))
 

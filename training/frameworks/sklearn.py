@@ -1,6 +1,7 @@
-"""scikit-learn: linear models, SGD and multi-layer perceptrons, trained in steps from given parameters.
+"""scikit-learn: linear models, SGD and multi-layer perceptrons, trained in steps from given parameters; forests.
 
 Three ways of training, by what an estimator can do: ``fit`` with a warm start, ``partial_fit``, and closed form.
+Forests are grown tree by tree and are in ``training.frameworks.forests``.
 Rows of classes that an edge does not hold are made up with weight 0 where an estimator insists on seeing them, so
 that the parameters have the same shape everywhere.
 """
@@ -15,11 +16,18 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone, is_classifier
+from sklearn.ensemble import (
+    ExtraTreesClassifier,
+    ExtraTreesRegressor,
+    RandomForestClassifier,
+    RandomForestRegressor,
+)
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge, SGDClassifier, SGDRegressor
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 
 from training.errors import model_error
+from training.frameworks import forests
 from training.model import described
 from training.plan import Training
 from training.registry import Parameters, Problem, Report, Rows, TabularModel
@@ -269,6 +277,44 @@ class Layered(_Base):
         }
 
 
+class Forest(_Base):
+    """Random forests and extremely randomised trees: each cycle, every edge adds as many trees as the estimator has."""
+
+    reductions = forests.REDUCTIONS
+
+    def initial(self, seed: int) -> Parameters:
+        """No tree."""
+        del seed
+        return forests.none(self._problem)
+
+    def trained(
+        self, parameters: Parameters, rows: Rows, training: Training, *, seed: int, cycle: int, report: Report
+    ) -> Parameters:
+        """See ``TabularModel``: the new trees alone. Edges draw apart, since the seed depends on the rows."""
+        del parameters
+        self._refuse(training, "batch_size", "learning_rate")
+        if training.epochs > 1:
+            raise model_error(
+                "plan.training",
+                f"{self.name} grows n_estimators trees per edge and cycle: set training.epochs: 1 in the plan, and "
+                "n_estimators in the model file",
+            )
+        drawn = derive(seed, "trees", cycle, forests.fingerprint(rows))
+        estimator = self._fresh(drawn, warm_start=False, oob_score=False, n_jobs=None, verbose=0)
+        _fit(lambda: estimator.fit(rows.inputs, rows.target))
+        report(1, 1, None)
+        return forests.taken(estimator, self._problem)
+
+    def classes(self, parameters: Parameters, inputs: NDArray[np.float64]) -> ClassPrediction:
+        """See ``TabularModel``; the mean of the trees' probabilities, as scikit-learn has it."""
+        probabilities = forests.predicted(parameters, inputs, self._problem)
+        return ClassPrediction(np.argmax(probabilities, axis=1).astype(np.int64), probabilities)
+
+    def values(self, parameters: Parameters, inputs: NDArray[np.float64]) -> NDArray[np.float64]:
+        """See ``TabularModel``; the mean of the trees' values."""
+        return forests.predicted(parameters, inputs, self._problem)[:, 0]
+
+
 def _set_up(estimator: Estimator, problem: Problem) -> None:
     """Have an estimator make its parameters, with the right shapes, from rows of zeros."""
     if problem.classes is None:
@@ -305,4 +351,6 @@ _HANDLERS: Final = (
     _Handler((MLPClassifier,), Layered),
     _Handler((MLPRegressor,), Layered),
     _Handler((LinearRegression, Ridge), ClosedForm),
+    _Handler((RandomForestClassifier, ExtraTreesClassifier), Forest),
+    _Handler((RandomForestRegressor, ExtraTreesRegressor), Forest),
 )

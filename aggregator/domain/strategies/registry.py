@@ -64,13 +64,15 @@ def strategy_of(closed: CycleClosed, strategies: Mapping[str, Maker] = STRATEGIE
 
 
 def inputs_of(closed: CycleClosed, strategy: Strategy, updates: Sequence[SealedObject]) -> Inputs:
-    """What the strategy is to be given for a closed cycle.
+    """What goes into the outcome of a closed cycle.
 
     Raises:
-        Invalid: It needs the last global model, and the closing names none.
+        Invalid: The last global model is needed, and the closing names none.
     """
-    if not strategy.needs_previous:
+    # New members are added to those of the last global model; what came before training is no model.
+    grows = closed.cycle.kind is CycleKind.TRAIN and Inputs(updates).united
+    if not strategy.needs_previous and not grows:
         return Inputs(updates)
     if closed.model is None:
         raise Invalid("the closing names no global model to go on from", code="strategy.state")
-    return Inputs(updates, closed.model, closed.state)
+    return Inputs(updates, closed.model, closed.state if strategy.needs_previous else None)
