@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from ulid import ULID
 
 from bus.errors import Invalid, NotFound
-from bus.events import strategies
+from bus.events import encodings, strategies
 from bus.events.base import Digest, ExperimentId
 from bus.events.experiments import ExperimentSubmitted, Origin
 from bus.weights import transfer
@@ -58,6 +58,7 @@ def fork_of(
     given = {**(old.parameters if same else {}), **(parameters or {})}
     wanted = settled(strategy or old.name, given)
     wanted = strategies.check(wanted, parent.spec.framework, parent.quorum)
+    encodings.check(parent.spec.encoding, wanted.name)
     if anew and cycle < 1:
         raise Invalid("cycle 0 has no updates to average anew: nobody has trained yet", code="fork.cycle")
     state = parent.states.get(cycle) if same and not anew else None
