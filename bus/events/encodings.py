@@ -42,14 +42,10 @@ def check(encoding: Encoding, strategy: str) -> Encoding:
         raise Invalid(
             f"keep is {encoding.keep:g}, and {strategy} compares updates element by element: most elements would be "
             "those of the last model in every update, so what it chooses would say nothing about the edges. Leave "
-            f"keep out, or choose a strategy that averages, such as {_averaging()}",
+            "keep out, or choose a strategy that averages, such as fedavg",
             code="encoding.strategy",
         )
     return encoding
-
-
-def _averaging() -> str:
-    return ", ".join([name for name, kind in KINDS.items() if not kind.elementwise][:3])
 
 
 def _known(field: str, word: str, words: Iterable[str]) -> None:

@@ -162,8 +162,11 @@ async def download_file(
         aclosing(transfer.download(blobs, model, identity)) as chunks,
     ):
         with path.open("wb") as file:
-            async for row in rows([frames, chunks], [sealed]):
-                file.write(row[0])
+            try:
+                async for row in rows([frames, chunks], [sealed]):
+                    file.write(row[0])
+            except BodyFailed as failed:
+                raise failed.reason from failed
 
 
 def decode_file(frames: Path, model: Path, encoding: Encoding, path: Path) -> None:
