@@ -42,7 +42,7 @@ def check(encoding: Encoding, strategy: str) -> Encoding:
         raise Invalid(
             f"keep is {encoding.keep:g}, and {strategy} compares updates element by element: most elements would be "
             "those of the last model in every update, so what it chooses would say nothing about the edges. Leave "
-            "keep out, or choose a strategy that averages, such as fedavg",
+            "keep out ('muster fork --plain' does), or choose a strategy that averages, such as fedavg",
             code="encoding.strategy",
         )
     return encoding

@@ -93,13 +93,14 @@ class Decoding:
     """
 
     def __init__(self, updates: Sequence[SealedObject]) -> None:
-        self._encodings = [None if each.encoded is None else each.encoded.encoding for each in updates]
+        self._encoded = [each.encoded for each in updates]
+        self._left = [0 if each is None else each.sent_bytes for each in self._encoded]
         self._places = Places()
 
     @property
     def needed(self) -> bool:
         """Whether there is anything to decode; rows without it need not end with the model's chunk."""
-        return any(encoding is not None for encoding in self._encodings)
+        return any(each is not None for each in self._encoded)
 
     def decode(self, row: Sequence[bytes]) -> list[bytes]:
         """The row with chunks in the place of frames.
@@ -110,10 +111,22 @@ class Decoding:
         """
         chunks, model = list(row), row[-1]
         place = self._places.take(model)
-        for index, encoding in enumerate(self._encodings):
-            if encoding is not None:
-                chunks[index] = self._decoded(index, encoding, place, model, row[index])
+        for index, encoded in enumerate(self._encoded):
+            if encoded is not None:
+                self._left[index] -= len(row[index])
+                chunks[index] = self._decoded(index, encoded.encoding, place, model, row[index])
         return chunks
+
+    def finish(self) -> None:
+        """Check that the frames have as many bytes as was said.
+
+        Raises:
+            BodyFailed: They have not.
+        """
+        for index, left in enumerate(self._left):
+            if left:
+                found = Integrity(f"its frames have {-left:+} bytes beside what was said", code="encoding.frame")
+                raise BodyFailed(index, found)
 
     @staticmethod
     def _decoded(index: int, encoding: Encoding, place: Place, model: bytes, frame: bytes) -> bytes:
@@ -131,11 +144,12 @@ async def rows(streams: Sequence[AsyncIterator[bytes]], updates: Sequence[Sealed
         updates: What they are.
 
     Raises:
-        BodyFailed: As ``lockstep``, or a frame cannot be decoded.
+        BodyFailed: As ``lockstep``, a frame cannot be decoded, or they do not have as many bytes as was said.
     """
     decoding = Decoding(updates)
     async for row in lockstep(streams):
         yield await asyncio.to_thread(decoding.decode, row) if decoding.needed else row
+    decoding.finish()
 
 
 async def download_file(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,14 @@ async def updates(town: Town, identity: str) -> list[UpdateSealed]:
     async with connect(town.layout, "operator") as client:
         bodies = [record.body async for record in client.history(await client.experiment(identity))]
     return [b for b in bodies if isinstance(b, UpdateSealed) and b.weights is not None]
+
+
+def tamper(store: Path) -> None:
+    """Cells of the rows to train on, behind everybody's back."""
+    with sqlite3.connect(store) as connection:
+        (name,) = connection.execute("SELECT table_name FROM muster_datasets").fetchone()
+        assert connection.execute(f"UPDATE {name} SET c0 = c0 + 1 WHERE _split = 'train' AND _row < 20").rowcount == 20
+    connection.close()
 
 
 @pytest.mark.timeout(300)
@@ -44,6 +53,14 @@ async def test_encoded_updates_replay_and_retrain(tmp_path: Path) -> None:
         assert len(replayed["outcomes"]) == 6
         retrained = await terminal.succeed("replay", identity, "--retrain")
         assert (retrained["covered"], retrained["of"], retrained["equal"]) == (16, 16, True), retrained
-        kept = await terminal.succeed("retention", identity)
-        assert kept["outcomes"]
-        assert not list((town.layout.data("hospital-a")).glob("retrain-*"))
+        assert not list(town.layout.data("hospital-a").glob("retrain-*"))
+
+        tamper(town.layout.data("hospital-b") / "store.sqlite")
+        done = await terminal("replay", identity, "--retrain", "--json")
+        assert done.status == 6, done.err
+        trained = [u for u in done.json["updates"] if u["cycle"] == "1-train-1" and u["edge"] == "hospital-b"]
+        (different,) = trained
+        assert different["differs"][0] == "weights"
+        # Both updates are decoded to say where they differ.
+        assert different["tensor"]["tensor"].startswith(("model.", "coef", "intercept")), different
+        assert 0 < different["tensor"]["greatest"] < 1

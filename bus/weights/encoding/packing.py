@@ -21,7 +21,7 @@ _AS_IT_IS: Final = 0
 _ZSTD: Final = 1
 _HEAD_BYTES: Final = 2
 _LEVEL: Final = 1
-"""Higher levels were measured: a per cent smaller, three times as slow (``benchmarks/encodings.py``)."""
+"""Measured on differences of float32: level 6 takes up to twice the time for half a per cent at most."""
 
 
 def pack(content: bytes, compression: str) -> bytes:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from aggregator.domain.strategies.registry import STRATEGIES
+from bus.errors import Invalid
 from bus.events.base import Digest, ExperimentId, PrincipalId
 from bus.events.cycles import CycleKind, RunCycle, UpdateRejected, UpdateSealed
 from bus.events.experiments import ExperimentCompleted, ExperimentFailed, ExperimentRefused, Strategy
@@ -19,6 +20,7 @@ from bus.weights.sealing import TAG_BYTES
 from bus.wire.record import Record
 from muster.explain import explained
 from muster.fork import fork_of
+from muster.retention import kept
 from muster.story import told
 from support import spine as support
 from support.experiments import CYCLES, client, ended, ran, replayed, trained
@@ -126,9 +128,15 @@ def _sparse(said: Encoded, _frames: Path) -> Encoded:
     return said.model_copy(update={"encoding": said.encoding.model_copy(update={"keep": 0.5})})
 
 
+def _less(said: Encoded, _frames: Path) -> Encoded:
+    return said.model_copy(update={"sent_bytes": said.sent_bytes - 1})
+
+
 @pytest.mark.parametrize(
     ("lie", "strategy", "code"),
     [
+        (_less, "fedavg", "encoding.frame"),
+        (_less, "fedmedian", "encoding.frame"),
         (_cut, "fedavg", "encoding.frame"),
         (_cut, "fedmedian", "encoding.frame"),
         (_cut, "fedadam", "encoding.frame"),
@@ -190,6 +198,31 @@ async def test_sparse_updates_are_not_averaged_anew_by_a_median(tmp_path: Path) 
     assert rejected
     assert set(rejected.values()) == {"encoding.strategy"}
     assert "M4304" in "".join(explained(history))
+
+
+async def test_a_fork_may_send_updates_as_they_are(tmp_path: Path) -> None:
+    async with running_spine(tmp_path) as spine:
+        await ran(spine, Strategy(name="fedavg"), encoding=ALL_OF_IT)
+        parent = await client(spine.broker, "operator").experiment(X)
+        with pytest.raises(Invalid, match="--plain"):
+            fork_of(parent, 2, strategy="fedmedian")
+        fork = fork_of(parent, 2, strategy="fedmedian", plain=True)
+        await spine.voice("acme").say(fork.model_copy(update={"experiment": ExperimentId("01F")}), owner=ACME)
+        history = await ended(spine, "01F")
+    assert isinstance(history[-1].body, ExperimentCompleted)
+    assert all(update.weights and update.weights.encoded is None for update in updates(history))
+
+
+async def test_a_model_that_is_gone_is_missed_by_the_updates_that_differ_from_it(tmp_path: Path) -> None:
+    async with running_spine(tmp_path) as spine:
+        made = trained(await ran(spine, Strategy(name="fedavg"), encoding=ALL_OF_IT))
+        operator = client(spine.broker, "operator")
+        await spine.broker.blobs().delete(f"{made[0].model.address}.>")
+        said = {each.cycle: each.replay for each in await kept(operator, await operator.experiment(X))}
+        results = {result.cycle: result.gone for result in await replayed(spine)}
+    assert {cycle for cycle, why in said.items() if why} == {"2-train-1"}
+    assert "the last global model" in said["2-train-1"]
+    assert {cycle for cycle, gone in results.items() if gone} == {"2-train-1"}
 
 
 async def test_what_is_left_out_stays_at_the_edge(tmp_path: Path) -> None:
