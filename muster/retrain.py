@@ -146,7 +146,7 @@ class Site:
         failure = answer.outcome.failure
         if failure is not None:
             return replace(result, reason=_why(failure, job), failed=failure.category != _MACHINE)
-        reason = _left_out(job.update, answer.outcome)
+        reason = left_out(job.update, answer.outcome)
         if reason is not None:
             return replace(result, reason=reason)
         result = await self._compared(result, job, answer)
@@ -293,7 +293,7 @@ def _why(failure: Failure, job: Recorded) -> str:
     return f"the worker failed: {failure.message}"
 
 
-def _left_out(update: UpdateSealed, outcome: Outcome) -> str | None:
+def left_out(update: UpdateSealed, outcome: Outcome) -> str | None:
     """Why the encoding cannot be done again: what the edge had left out before was added once, and not both times."""
     weights, again = update.weights, outcome.encoded
     if weights is None or weights.encoded is None or again is None or weights.encoded.resumed == again.resumed:
