@@ -70,6 +70,7 @@ class Bench:
         outcome = await self._workshop.do(job, _nobody)
         if not outcome.has_weights:
             return Answer(outcome=outcome)
+        # The next job of this edge may go on from what it keeps of this one.
         await asyncio.to_thread(self._workshop.keep, job)
         self._workshop.settle(job)
         weights = self._workshop.weights(job)

@@ -60,7 +60,9 @@ def fork_of(
     same = strategy in {None, old.name}
     given = {**(old.parameters if same else {}), **(parameters or {})}
     wanted = settled(strategy or old.name, given)
-    wanted = strategies.check(wanted, parent.spec.framework, parent.quorum)
+    wanted = strategies.check(wanted, parent.spec.framework, parent.quorum, len(parent.spec.recipients))
+    if (lack := strategies.lacking(wanted, old)) is not None:
+        raise Invalid(lack, code="fork.origin")
     encoding = encodings.check(Encoding() if plain else parent.spec.encoding, wanted.name)
     if anew and cycle < 1:
         raise Invalid("cycle 0 has no updates to average anew: nobody has trained yet", code="fork.cycle")

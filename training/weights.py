@@ -29,6 +29,8 @@ UNION: Final = "union"
 
 ``union:<group>`` for tensors of other groups; all tensors of a group have the same number of members.
 """
+STATISTIC: Final = "statistic"
+"""Averaged, but not learnt: no strategy takes it for a direction to go."""
 
 Tensors = Mapping[str, NDArray[Any]]
 

@@ -45,6 +45,13 @@ def check(encoding: Encoding, strategy: str) -> Encoding:
             "keep out ('muster fork --plain' does), or choose a strategy that averages, such as fedavg",
             code="encoding.strategy",
         )
+    if encoding.lossy and kind is not None and kind.beside:
+        raise Invalid(
+            f"values {encoding.values!r} with keep {encoding.keep:g} leave something out, and {strategy} counts on it "
+            "that the server adds up exactly what the edges keep. Send exact values of all elements, compressed if you "
+            "like, or choose another strategy",
+            code="encoding.strategy",
+        )
     return encoding
 
 

@@ -16,11 +16,12 @@ from numpy.typing import NDArray
 from training import scores
 from training.dataset import Dataset
 from training.errors import data_error
-from training.plan import Training
-from training.registry import Problem, Report, Rows, TabularModel
+from training.guidance import Run, controls, learn
+from training.plan import Strategy
+from training.registry import GuidedModel, Parameters, Problem, Rows, TabularModel
 from training.scores import ClassPrediction, Score, Where
 from training.seeds import derive
-from training.weights import KEEP, SUM, Weights, named
+from training.weights import KEEP, STATISTIC, SUM, Weights, named
 
 _FLAT: Final = 1e-12
 """A column whose variance is below this share of its squared mean does not vary: rounding is all that is left."""
@@ -117,36 +118,53 @@ def preprocessing(sums: Weights) -> dict[str, NDArray[np.float64]]:
 
 
 def initialise(
-    sums: Weights, model: TabularModel, task: Task, reduction: str, about: dict[str, Any], seed: int
+    sums: Weights,
+    model: TabularModel,
+    task: Task,
+    reduction: str,
+    about: dict[str, Any],
+    seed: int,
+    strategy: Strategy | None = None,
 ) -> Weights:
-    """The first global model."""
+    """The first global model, and what the strategy wants beside it."""
     scaling = named("preprocessing", preprocessing(sums))
-    parameters = named("model", dict(model.initial(seed)))
-    # Only plug-ins whose parameters are not all combined alike say how each of them is.
-    own = named("model", getattr(model, "reductions", {}))
-    reductions = {**dict.fromkeys(scaling, KEEP), **dict.fromkeys(parameters, reduction), **own}
+    first = model.initial(seed)
+    parameters = named("model", dict(first))
+    beside = controls(strategy, model, first)
+    reductions = {
+        **dict.fromkeys(scaling, KEEP),
+        **named("model", reductions_of(model, first, reduction)),
+        **dict.fromkeys(beside, reduction),
+    }
     classes = None if task.classes is None else list(task.classes)
     facts = {**about, "estimator": model.name, "features": list(task.features), "target": task.target}
-    return Weights({**scaling, **parameters}, reductions, {**facts, "classes": classes})
+    return Weights({**scaling, **parameters, **beside}, reductions, {**facts, "classes": classes})
+
+
+def reductions_of(model: TabularModel, parameters: Parameters, learnt: str) -> dict[str, str]:
+    """How updates of each parameter are combined: what is learnt as ``learnt`` says.
+
+    Floats that are counted or fixed, such as running means, are averaged apart from that; whole numbers are averaged
+    whatever they are, as no strategy learns them; what cannot be averaged is kept.
+    """
+    apart = parameters.keys() - model.learnt if isinstance(model, GuidedModel) else frozenset()
+    kinds = {name: np.asarray(values).dtype for name, values in parameters.items()}
+    usual = {
+        name: KEEP if kind.kind == "b" else STATISTIC if name in apart and kind.kind == "f" else learnt
+        for name, kind in kinds.items()
+    }
+    # Only plug-ins whose parameters are not all combined alike say how each of them is.
+    return {**usual, **getattr(model, "reductions", {})}
 
 
 @dataclass(frozen=True)
 class Trained:
-    """What came of training: the weights, rows trained on, and scores."""
+    """What came of training: the weights, rows trained on, scores, and what the edge is to keep."""
 
     weights: Weights
     examples: int
     scores: tuple[Score, ...]
-
-
-@dataclass(frozen=True)
-class Run:
-    """What decides a training besides data and weights."""
-
-    training: Training
-    seed: int
-    cycle: int
-    report: Report
+    state: Weights | None = None
 
 
 def train(table: Table, received: Weights, model: TabularModel, task: Task, run: Run) -> Trained:
@@ -159,17 +177,14 @@ def train(table: Table, received: Weights, model: TabularModel, task: Task, run:
     if not len(learning):
         raise data_error("data.empty", "there is no row to train on")
     rows = Rows(_standardised(learning.features, received), _scaled_target(learning.target, received, task))
-    parameters = model.trained(
-        received.part("model"), rows, run.training, seed=run.seed, cycle=run.cycle, report=run.report
-    )
-    weights = received.replaced("model", parameters)
+    weights, state = learn(received, model, rows, run)
     whole = received.grown(weights)
     found = [
         *(score(validation, received, model, task, Where("validation", "received")) if len(validation) else ()),
         *score(learning, whole, model, task, Where("train", "trained")),
         *(score(validation, whole, model, task, Where("validation", "trained")) if len(validation) else ()),
     ]
-    return Trained(weights, len(learning), tuple(found))
+    return Trained(weights, len(learning), tuple(found), state)
 
 
 def score(table: Table, weights: Weights, model: TabularModel, task: Task, where: Where) -> tuple[Score, ...]:
