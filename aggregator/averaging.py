@@ -170,6 +170,9 @@ class _Sink:
 
     async def write(self, data: bytes) -> None:
         """Take more bytes in."""
+        if not self._buffer and len(data) == CHUNK_BYTES:
+            await self.upload.send(data)
+            return
         self._buffer += data
         while len(self._buffer) >= CHUNK_BYTES:
             await self.upload.send(bytes(self._buffer[:CHUNK_BYTES]))

@@ -118,7 +118,7 @@ class BlobStore(Protocol):
         """
         ...
 
-    async def get(self, subject: str) -> bytes:
+    async def get(self, subject: str) -> bytes | bytearray:
         """What was stored under ``subject``.
 
         Raises:

@@ -1,9 +1,8 @@
-"""NATS JetStream behind the ports: the one place that imports ``nats``.
+"""NATS JetStream behind the ports: the one place that speaks to a NATS server.
 
-Of nats-py it uses the bare client only: connect, publish, subscribe. Requests, pulling, recovery and the
-JetStream API are done here, because the library's own versions lose messages' outcomes, stall or die silently
-under failure (``docs/decisions/0004``). There is one way to recover: a session that is over is replaced by a
-new one.
+From the socket up it is ours (``docs/decisions/0004`` and ``0027``): ``inflow`` and ``wire`` are the protocol on one
+connection, ``session`` its requests, ``connection`` the one way to recover: a session that is over is replaced by a new
+one. ``log``, ``inbox`` and ``blobs`` are the ports.
 """
 
 from bus.jetstream.broker import JetStreamBroker

@@ -10,10 +10,9 @@ import re
 from enum import IntEnum
 from typing import Any, Final
 
-from nats.aio.msg import Msg
-
 from bus.errors import Configuration, Conflict, Invalid, MusterError, NotFound, Unavailable
 from bus.jetstream.connection import Connection
+from bus.jetstream.inflow import Msg
 
 
 class Code(IntEnum):

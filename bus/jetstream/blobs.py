@@ -6,11 +6,10 @@ import asyncio
 import json
 from typing import Final
 
-from nats.aio.msg import Msg
-
 from bus.errors import Conflict, NotFound
 from bus.jetstream import api
 from bus.jetstream.connection import Connection
+from bus.jetstream.inflow import Msg
 from bus.jetstream.session import status
 from bus.wire.topology import StreamName
 
@@ -33,7 +32,7 @@ class JetStreamBlobs:
             if conflict.code != "append.written":
                 raise
 
-    async def get(self, subject: str) -> bytes:
+    async def get(self, subject: str) -> bytes | bytearray:
         """What was stored under ``subject``, read directly."""
         reply = await self._read(subject)
         for delay in _LAG_S:
@@ -43,7 +42,7 @@ class JetStreamBlobs:
             reply = await self._read(subject)
         if status(reply) == "404":
             raise NotFound(f"nothing is stored under {subject!r}", code="blob.missing")
-        return bytes(reply.data)
+        return reply.data
 
     async def _read(self, subject: str) -> Msg:
         return await self._connection.request(f"$JS.API.DIRECT.GET.{StreamName.WEIGHTS}.{subject}")

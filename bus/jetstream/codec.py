@@ -6,8 +6,7 @@ import re
 from datetime import UTC, datetime
 from typing import Final
 
-from nats.aio.msg import Msg
-
+from bus.jetstream.inflow import Msg
 from bus.wire.message import Message, Stored
 
 _OWN: Final = "nats-"

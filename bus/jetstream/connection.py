@@ -17,10 +17,9 @@ from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import urlsplit
 
-from nats.aio.msg import Msg
-
 from bus.errors import Configuration, Denied, Unavailable
 from bus.jetstream.clock import ServerClock
+from bus.jetstream.inflow import Msg
 from bus.jetstream.session import Session
 
 _log = logging.getLogger(__name__)

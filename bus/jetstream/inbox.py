@@ -8,11 +8,10 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Final
 
-from nats.aio.msg import Msg
-
 from bus.errors import NotFound, Unavailable
 from bus.jetstream import codec
 from bus.jetstream.connection import Connection
+from bus.jetstream.inflow import Msg
 from bus.jetstream.log import Horizon
 from bus.jetstream.pull import Pull
 from bus.wire.message import Stored

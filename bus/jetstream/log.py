@@ -19,11 +19,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from nats.aio.msg import Msg
-
 from bus.errors import Conflict, NotFound, Timeout, Unavailable
 from bus.jetstream import api, codec
 from bus.jetstream.connection import REQUEST_S, Connection
+from bus.jetstream.inflow import Msg
 from bus.jetstream.pull import Pull
 from bus.jetstream.session import status
 from bus.ports import Guard

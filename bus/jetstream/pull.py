@@ -13,10 +13,8 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Final
 
-from nats import errors as nats_errors
-from nats.aio.msg import Msg
-
 from bus.errors import NotFound, Unavailable
+from bus.jetstream.inflow import Msg
 from bus.jetstream.session import Session, status
 
 _EXPIRES_S: Final = 30.0
@@ -58,7 +56,7 @@ class Pull:
             NotFound: The consumer does not exist (any more).
         """
         suffix = f"p.{self._consumer}.{id(self):x}"
-        inbox, subscription = await self._session.subscribe(f"{suffix}.*", self._queue.put)
+        inbox, number = self._session.subscribe(f"{suffix}.*", self._queue.put_nowait)
         self._inbox = inbox.removesuffix("*")
         try:
             while True:
@@ -73,9 +71,8 @@ class Pull:
                     self._served()
                     yield msg
         finally:
-            if not self._session.over.is_set():
-                with suppress(nats_errors.Error):  # the connection may be closing
-                    await subscription.unsubscribe()
+            with suppress(Unavailable):
+                self._session.unsubscribe(number)
 
     async def _ask(self) -> None:
         while len(self._requests) < 2:

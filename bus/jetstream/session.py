@@ -5,33 +5,31 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Final, cast
-
-from nats import errors as nats_errors
-from nats.aio.client import Client
-from nats.aio.msg import Msg
-from nats.aio.subscription import Subscription
+from collections.abc import Mapping
+from typing import Final
 
 from bus.errors import Denied, Invalid, Timeout, Unavailable
+from bus.jetstream.inflow import Msg
+from bus.jetstream.wire import Receiver, Wire
 
 _log = logging.getLogger(__name__)
 
 _PERMISSION: Final = re.compile(r"permissions violation for (publish|subscription) to \"([^\"]*)\"", re.IGNORECASE)
 _HEADER_LINE_BYTES: Final = 4
 _HEADER_FRAME_BYTES: Final = 12
+_CLOSE_S: Final = 2.0
+"""How long to wait for the last words to go out."""
 
 
 class Session:
-    """A connected client whose requests end when it ends.
+    """A connection whose requests end when it ends. Open one with ``open``.
 
     Args:
-        client: Connected, with its own reconnecting switched off.
         inbox: Subject prefix under which this principal may subscribe.
     """
 
-    def __init__(self, client: Client, inbox: str) -> None:
-        self._client = client
+    def __init__(self, inbox: str) -> None:
+        self._wire: Wire
         self._inbox = inbox
         self._waiting: dict[str, tuple[str, asyncio.Future[Msg]]] = {}
         self._tokens = 0
@@ -46,44 +44,25 @@ class Session:
             Unavailable: Nobody answers at ``url``.
             Denied: The server does not accept the credential.
         """
-        client = Client()
-        session = cls(client, inbox)
+        session = cls(inbox)
         try:
-            await asyncio.wait_for(
-                client.connect(
-                    url,
-                    name=name,
-                    nkeys_seed_str=nkey_seed.decode() if nkey_seed else None,
-                    inbox_prefix=inbox,
-                    # The library would retry for two minutes and reconnect behind our back.
-                    allow_reconnect=False,
-                    max_reconnect_attempts=1,
-                    reconnect_time_wait=0,
-                    connect_timeout=max(1, int(timeout_s)),
-                    ping_interval=10,
-                    max_outstanding_pings=2,
-                    error_cb=session._on_error,
-                    closed_cb=session._on_closed,
-                ),
-                timeout_s,
-            )
-            await client.subscribe(f"{inbox}.r.*", cb=session._on_reply)
-        except (OSError, TimeoutError, nats_errors.NoServersError) as error:
-            await client.close()
+            async with asyncio.timeout(timeout_s):
+                session._wire = await Wire.connect(
+                    url, name=name, nkey_seed=nkey_seed, on_error=session._on_error, on_end=session._on_end
+                )
+                session._wire.subscribe(f"{inbox}.r.*", session._on_reply)
+        except Denied as error:
+            raise Denied(
+                f"the server at {url} does not accept the credential of {name}", code="broker.credential"
+            ) from error
+        except (OSError, TimeoutError) as error:
             raise Unavailable(f"no server answers at {url}: is it running?", code="broker.away") from error
-        except nats_errors.Error as error:
-            await client.close()
-            if "authorization" in str(error).lower():
-                raise Denied(
-                    f"the server at {url} does not accept the credential of {name}", code="broker.credential"
-                ) from error
-            raise Unavailable(f"cannot talk to the server at {url}: {error}", code="broker.away") from error
         return session
 
     @property
     def clustered(self) -> bool:
         """Whether the server is one of a cluster: what it reads may come from a replica that is behind."""
-        return bool(self._client._server_info.get("cluster"))  # noqa: SLF001 - the library has no other way
+        return bool(self._wire.info.get("cluster"))
 
     async def request(
         self, subject: str, data: bytes | memoryview, *, headers: Mapping[str, str] | None = None, timeout_s: float
@@ -130,58 +109,59 @@ class Session:
             Invalid: Larger than the server takes.
         """
         self._check_size(len(data), headers or {})
-        try:
-            # A memoryview works as well as bytes and saves a copy; the library's annotation knows bytes only.
-            await self._client.publish(subject, cast("bytes", data), reply, dict(headers) if headers else None)
-        except (nats_errors.Error, OSError) as error:
-            raise Unavailable("the connection to the server has ended", code="broker.away") from error
+        await self._wire.publish(subject, data, reply, headers)
 
-    async def subscribe(self, suffix: str, callback: Callable[[Msg], Awaitable[None]]) -> tuple[str, Subscription]:
-        """Listen on a subject of this principal's own; returns the subject too.
+    def subscribe(self, suffix: str, receiver: Receiver) -> tuple[str, str]:
+        """Listen on a subject of this principal's own; returns the subject, and a number for ``unsubscribe``.
 
         Raises:
             Unavailable: The connection has ended.
         """
         subject = f"{self._inbox}.{suffix}"
-        try:
-            return subject, await self._client.subscribe(
-                subject, cb=callback, pending_msgs_limit=0, pending_bytes_limit=0
-            )
-        except (nats_errors.Error, OSError) as error:
-            raise Unavailable("the connection to the server has ended", code="broker.away") from error
+        return subject, self._wire.subscribe(subject, receiver)
+
+    def unsubscribe(self, number: str) -> None:
+        """Listen no more."""
+        self._wire.unsubscribe(number)
 
     async def alive(self, timeout_s: float) -> bool:
         """Whether the server still answers a ping and this client still reads."""
         try:
-            await self._client.flush(timeout=max(1, int(timeout_s)))
-        except (nats_errors.Error, OSError, ValueError):
+            async with asyncio.timeout(timeout_s):
+                await self._wire.ping()
+        except (Unavailable, TimeoutError):
             return False
         return not self.over.is_set()
 
     async def close(self) -> None:
         """End the connection; waiting requests fail."""
-        await self._client.close()
-        await self._on_closed()
+        self._wire.close()
+        try:
+            async with asyncio.timeout(_CLOSE_S):
+                await self.over.wait()
+        except TimeoutError:
+            self._wire.abort()
+            await self.over.wait()
 
     def _check_size(self, body_bytes: int, headers: Mapping[str, str]) -> None:
         size = body_bytes + sum(len(k) + len(v.encode()) + _HEADER_LINE_BYTES for k, v in headers.items())
         size += _HEADER_FRAME_BYTES if headers else 0
-        # The library checks the body alone; the server counts headers too and would end the connection.
-        if size > self._client.max_payload:
+        # The server would end the connection.
+        if size > self._wire.max_payload:
             raise Invalid(
-                f"a message of {size} bytes is too large: the server takes {self._client.max_payload}",
+                f"a message of {size} bytes is too large: the server takes {self._wire.max_payload}",
                 code="append.size",
             )
 
-    async def _on_reply(self, msg: Msg) -> None:
+    def _on_reply(self, msg: Msg) -> None:
         token = msg.subject.rsplit(".", 1)[-1]
         _, future = self._waiting.get(token, (None, None))
         if future is not None and not future.done():
             future.set_result(msg)
 
-    async def _on_error(self, error: Exception) -> None:
+    def _on_error(self, text: str) -> None:
         # The server names the subject that was denied, not the request: fail all that wait on that subject.
-        found = _PERMISSION.search(str(error))
+        found = _PERMISSION.search(text)
         if found is None:
             return
         _log.warning("the server denies %s to %r", *found.groups())
@@ -189,7 +169,7 @@ class Session:
             if subject.lower() == found.group(2).lower() and not future.done():
                 future.set_exception(Denied(f"the credential may not use {subject!r}", code="broker.permission"))
 
-    async def _on_closed(self) -> None:
+    def _on_end(self) -> None:
         self.over.set()
         for _, future in self._waiting.values():
             if not future.done():

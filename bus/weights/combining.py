@@ -6,17 +6,22 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final, Protocol, cast
 
+from bus.errors import MusterError
 from bus.events.weights import SealedObject
 from bus.identity.keys import Identity
 from bus.ports import Blobs
 from bus.weights import transfer
 from bus.weights.lockstep import BodyFailed, lockstep
 from bus.weights.tape import state_tape
+from bus.weights.transfer import Incoming
 
-_WINDOW: Final = 2
-"""Chunks of each body asked for ahead: memory grows by two chunks per body, whatever the model's size."""
+_IN_FLIGHT: Final = 16
+"""Chunks asked for ahead, all bodies together: enough to keep the broker busy."""
+_FEW: Final = 16
+"""With more bodies, rows are not prepared ahead: a row is long enough as it is, and memory grows by two chunks per body
+whatever the model's size."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +98,7 @@ async def surveyed(blobs: Blobs, identity: Identity, inputs: Inputs, surveying: 
         Unavailable: The store is away; begin again.
     """
     async with AsyncExitStack() as stack:
-        streams = [await opened(stack, blobs, body, identity) for body in inputs.updates]
-        async for row in lockstep(streams):
+        async for row in await _rows(stack, blobs, inputs.updates, identity):
             await asyncio.to_thread(surveying.take, row)
     return surveying.choose()
 
@@ -110,12 +114,11 @@ async def combined(
         Unavailable: The store is away; begin again.
     """
     async with AsyncExitStack() as stack:
-        streams = [await opened(stack, blobs, body, identity) for body in inputs.bodies]
         tape = None
         if inputs.state is not None:
-            tape = state_tape(await opened(stack, blobs, inputs.state, identity))
+            tape = state_tape(await stack.enter_async_context(transfer.incoming(blobs, inputs.state, identity)))
         try:
-            async for row in lockstep(streams):
+            async for row in await _rows(stack, blobs, inputs.bodies, identity):
                 needed = combining.offer(row)
                 old = await tape.read(needed) if tape is not None else None
                 yield await asyncio.to_thread(combining.combine, old)
@@ -128,7 +131,16 @@ async def combined(
             await tape.end()
 
 
-async def opened(stack: AsyncExitStack, blobs: Blobs, body: SealedObject, identity: Identity) -> AsyncIterator[bytes]:
-    """The plaintext of ``body``, until ``stack`` is left."""
-    stream = transfer.download(blobs, body, identity, window=_WINDOW)
-    return await stack.enter_async_context(aclosing(stream))
+async def _rows(
+    stack: AsyncExitStack, blobs: Blobs, bodies: Sequence[SealedObject], identity: Identity
+) -> AsyncIterator[list[bytes]]:
+    window = max(1, _IN_FLIGHT // len(bodies))
+    opened: list[Incoming] = []
+    for index, body in enumerate(bodies):
+        try:
+            incoming = await stack.enter_async_context(transfer.incoming(blobs, body, identity, window=window))
+        except MusterError as error:
+            raise BodyFailed(index, error) from error
+        opened.append(incoming)
+    rows = cast("AsyncGenerator[list[bytes], None]", lockstep(opened, ahead=len(bodies) <= _FEW))
+    return await stack.enter_async_context(aclosing(rows))

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Protocol
 
 from bus.errors import Integrity, MusterError
 
@@ -23,24 +26,71 @@ class BodyFailed(MusterError):
         self.reason = reason
 
 
-async def lockstep(streams: Sequence[AsyncIterator[bytes]]) -> AsyncIterator[list[bytes]]:
-    """Row after row of ``streams``.
+class Body(Protocol):
+    """One of them; see ``transfer.Incoming``."""
+
+    async def take(self) -> list[bytes | bytearray]:
+        """The next sealed chunk; none at the end."""
+        ...
+
+    def open(self, data: bytes | bytearray) -> bytes:
+        """Its plaintext."""
+        ...
+
+    def check(self) -> None:
+        """Check, at the end, that it was what was promised."""
+        ...
+
+
+async def lockstep(bodies: Sequence[Body], *, ahead: bool = False) -> AsyncIterator[list[bytes]]:
+    """Row after row of ``bodies``, opened in a thread.
+
+    Args:
+        bodies: Read by nobody else.
+        ahead: Prepare the next row while the present one is worked on; it takes the memory of one row more.
 
     Raises:
-        BodyFailed: A stream failed, or ended before another.
+        BodyFailed: A body failed, or ended before another.
     """
-    while True:
-        row = [await _next(stream, index) for index, stream in enumerate(streams)]
-        if all(chunk is None for chunk in row):
-            return
-        for index, chunk in enumerate(row):
-            if chunk is None:
-                raise BodyFailed(index, Integrity("it ends before the others", code="weights.layout"))
-        yield [chunk for chunk in row if chunk is not None]
-
-
-async def _next(stream: AsyncIterator[bytes], index: int) -> bytes | None:
+    following: asyncio.Task[list[bytes]] | None = None
     try:
-        return await anext(stream, None)
+        while row := await (following or _row(bodies)):
+            following = asyncio.create_task(_row(bodies)) if ahead else None
+            yield row
+    finally:
+        if following is not None:
+            following.cancel()
+            await asyncio.gather(following, return_exceptions=True)
+
+
+async def _row(bodies: Sequence[Body]) -> list[bytes]:
+    """The next row; empty at the end."""
+    taken = []
+    for index, body in enumerate(bodies):
+        with _blamed(index):
+            taken.append(await body.take())
+    if not any(taken):
+        for index, body in enumerate(bodies):
+            with _blamed(index):
+                body.check()
+        return []
+    for index, chunks in enumerate(taken):
+        if not chunks:
+            raise BodyFailed(index, Integrity("it ends before the others", code="weights.layout"))
+    return await asyncio.to_thread(_opened, bodies, [chunk for chunks in taken for chunk in chunks])
+
+
+def _opened(bodies: Sequence[Body], row: Sequence[bytes | bytearray]) -> list[bytes]:
+    plaintexts = []
+    for index, (body, chunk) in enumerate(zip(bodies, row, strict=True)):
+        with _blamed(index):
+            plaintexts.append(body.open(chunk))
+    return plaintexts
+
+
+@contextmanager
+def _blamed(index: int) -> Iterator[None]:
+    try:
+        yield
     except MusterError as error:
         raise BodyFailed(index, error) from error

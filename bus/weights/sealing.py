@@ -70,7 +70,7 @@ class Seal:
         """Chunk ``index`` sealed: 16 bytes longer."""
         return self._cipher.encrypt(self._nonce(index), plaintext, self._bound)
 
-    def open(self, index: int, sealed: bytes | memoryview) -> bytes:
+    def open(self, index: int, sealed: bytes | bytearray | memoryview) -> bytes:
         """The plaintext of chunk ``index``.
 
         Raises:

@@ -39,7 +39,7 @@ class Stores:
         """Store in the broker's own store."""
         await self.home.put(subject, data)
 
-    async def get(self, subject: str) -> bytes:
+    async def get(self, subject: str) -> bytes | bytearray:
         """What the broker's own store holds."""
         return await self.home.get(subject)
 

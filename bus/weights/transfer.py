@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 from cryptography.hazmat.primitives.hpke import MLKEM768X25519PublicKey
 
@@ -22,46 +24,57 @@ from bus.wire import subjects
 
 WINDOW: Final = 16
 """Chunks under way at once: 8 MiB, within a few per cent of the throughput of larger windows."""
+_BATCH: Final = 4
+"""Chunks that a thread reads, seals or opens in one go: few enough to flow, enough to make up for the hop."""
 
 
 class Upload:
-    """Sends one object, chunk after chunk, with a window of chunks under way.
+    """Sends one object, chunk after chunk, with a window of chunks under way. Seals in threads.
 
     Args:
         blobs: Where the wrapped keys go.
         seal: Of the object.
         address: Of the object.
         store: Where the chunks go.
+        digest: Of the whole plaintext, if it is known; else it is computed on the way.
 
     Raises:
         Configuration: This process knows no such store.
     """
 
-    def __init__(self, blobs: Blobs, seal: Seal, address: str, store: str = JETSTREAM) -> None:
+    def __init__(
+        self, blobs: Blobs, seal: Seal, address: str, store: str = JETSTREAM, digest: Digest | None = None
+    ) -> None:
         self._blobs = blobs
         self._chunks = blobs.at(store)
         self._store = store
         self._seal = seal
         self._address = address
-        self._digest = hashlib.sha256()
+        self._known = digest
+        self._computed = hashlib.sha256()
         self._under_way: deque[asyncio.Task[None]] = deque()
         self._index = 0
         self._size = 0
 
-    async def send(self, plaintext: bytes | memoryview) -> None:
-        """Seal and send the next chunk; returns once it is under way.
+    async def send(self, *plaintexts: bytes | memoryview) -> None:
+        """Seal and send the next chunks; returns once they are under way.
 
         Raises:
             Unavailable: An earlier chunk could not be stored.
         """
-        self._digest.update(plaintext)
-        self._size += len(plaintext)
-        sealed = self._seal.close(self._index, plaintext)
-        put = self._chunks.put(subjects.chunk(self._address, self._index), sealed)
-        self._under_way.append(asyncio.create_task(put))
-        self._index += 1
-        while len(self._under_way) >= WINDOW:
-            await self._under_way.popleft()
+        for sealed in await asyncio.to_thread(self._sealed, self._index, plaintexts):
+            while len(self._under_way) >= WINDOW:
+                await self._under_way.popleft()
+            put = self._chunks.put(subjects.chunk(self._address, self._index), sealed)
+            self._under_way.append(asyncio.create_task(put))
+            self._index += 1
+
+    def _sealed(self, index: int, plaintexts: Sequence[bytes | memoryview]) -> list[bytes]:
+        for plaintext in plaintexts:
+            self._size += len(plaintext)
+            if self._known is None:
+                self._computed.update(plaintext)
+        return [self._seal.close(index + place, plaintext) for place, plaintext in enumerate(plaintexts)]
 
     async def finish(
         self, key: bytes, recipients: Mapping[str, MLKEM768X25519PublicKey], layout: Digest | None = None
@@ -74,10 +87,9 @@ class Upload:
         while self._under_way:
             await self._under_way.popleft()
         await share_key(self._blobs, key, self._address, recipients)
-        digest = Digest(f"sha256:{self._digest.hexdigest()}")
         return SealedObject(
             address=self._address,
-            digest=digest,
+            digest=self._known or Digest(f"sha256:{self._computed.hexdigest()}"),
             size_bytes=self._size,
             chunk_bytes=CHUNK_BYTES,
             layout=layout,
@@ -124,17 +136,29 @@ async def upload_file(
 
     Raises:
         Configuration: This process knows no such store.
+        Integrity: The file was changed meanwhile.
         Unavailable: The store is away or full; call again to go on.
     """
-    digest, size = digest_of(path)
-    key = sealing.file_key(identity, address, digest.encode())
-    upload = Upload(blobs, Seal(key, address, size), address, store(size))
-    try:
-        for chunk in read_chunks(path):
-            await upload.send(chunk)
-        return await upload.finish(key, recipients, layout)
-    finally:
-        await upload.abandon()
+    with path.open("rb") as file:
+        before = os.fstat(file.fileno())
+        digest, size = await asyncio.to_thread(digest_of, path)
+        key = sealing.file_key(identity, address, digest.encode())
+        upload = Upload(blobs, Seal(key, address, size), address, store(size), digest)
+        try:
+            chunks = await asyncio.to_thread(_read, file)
+            await upload.send(*(chunks or [b""]))
+            while chunks := await asyncio.to_thread(_read, file):
+                await upload.send(*chunks)
+            if _changed(before, os.fstat(file.fileno())):
+                # What was sent is not what the digest says, so nobody would take it.
+                raise Integrity(f"{path.name} was changed while it was sent", code="weights.changed")
+            return await upload.finish(key, recipients, layout)
+        finally:
+            await upload.abandon()
+
+
+def _changed(before: os.stat_result, after: os.stat_result) -> bool:
+    return (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns)
 
 
 async def fetch_key(blobs: BlobStore, sealed: SealedObject, identity: Identity) -> bytes:
@@ -150,75 +174,124 @@ async def fetch_key(blobs: BlobStore, sealed: SealedObject, identity: Identity) 
         raise NotFound(
             f"{sealed.address!r} is not sealed for {identity.principal!r}, or is no longer kept", code="seal.recipient"
         ) from None
-    return sealing.unwrap_key(wrapped, identity.principal, identity.sealing, sealed.address)
+    return sealing.unwrap_key(bytes(wrapped), identity.principal, identity.sealing, sealed.address)
 
 
-async def download(
+class Incoming:
+    """An object as it comes in: sealed chunks in order, some of them asked for ahead. Make one with ``incoming``.
+
+    Taking is the event loop's work, opening that of a thread.
+    """
+
+    def __init__(self, chunks: BlobStore, seal: Seal, sealed: SealedObject, window: int) -> None:
+        self._chunks = chunks
+        self._seal = seal
+        self._sealed = sealed
+        self._window = window
+        self._under_way: deque[asyncio.Task[bytes | bytearray]] = deque()
+        self._asked = 0
+        self._opened = 0
+        self._digest = hashlib.sha256()
+
+    async def take(self, most: int = 1) -> list[bytes | bytearray]:
+        """The next sealed chunk, and up to ``most`` if they are there already; none at the end.
+
+        Raises:
+            NotFound: A chunk is gone.
+            Unavailable: The store is away.
+        """
+        self._ask()
+        taken: list[bytes | bytearray] = []
+        while self._under_way and len(taken) < most and (not taken or self._under_way[0].done()):
+            taken.append(await self._under_way.popleft())
+        self._ask()
+        return taken
+
+    def _ask(self) -> None:
+        while self._asked < self._sealed.chunks and len(self._under_way) < self._window:
+            subject = subjects.chunk(self._sealed.address, self._asked)
+            self._under_way.append(asyncio.create_task(self._chunks.get(subject)))
+            self._asked += 1
+
+    def open(self, data: bytes | bytearray) -> bytes:
+        """The plaintext of the next chunk that was taken.
+
+        Raises:
+            Integrity: It does not open.
+        """
+        plaintext = self._seal.open(self._opened, data)
+        self._digest.update(plaintext)
+        self._opened += 1
+        return plaintext
+
+    def check(self) -> None:
+        """Check, at the end, that it was what was promised.
+
+        Raises:
+            Integrity: The whole is not what its digest says.
+        """
+        if f"sha256:{self._digest.hexdigest()}" != self._sealed.digest:
+            raise Integrity(
+                f"the content of {self._sealed.address!r} is not what its digest says", code="weights.digest"
+            )
+
+    async def abandon(self) -> None:
+        """Ask for no more."""
+        for task in self._under_way:
+            task.cancel()
+        await asyncio.gather(*self._under_way, return_exceptions=True)
+
+
+@asynccontextmanager
+async def incoming(
     blobs: Blobs, sealed: SealedObject, identity: Identity, *, window: int = WINDOW
-) -> AsyncGenerator[bytes, None]:
-    """The plaintext of ``sealed``, chunk by chunk, in order, with ``window`` chunks asked for ahead.
+) -> AsyncIterator[Incoming]:
+    """``sealed``, with ``window`` chunks asked for ahead.
 
     Raises:
-        NotFound: Not sealed for this principal, or chunks are gone.
-        Integrity: A chunk does not open, or the whole is not what its digest says (raised at the end).
+        NotFound: It was not sealed for this principal.
+        Integrity: The wrapped key does not open.
         Configuration: This process knows no such store.
     """
     chunks = blobs.at(sealed.store)
-    seal = Seal.of(await fetch_key(blobs, sealed, identity), sealed)
-    digest = hashlib.sha256()
-    async for index, data in _chunks(chunks, sealed, window):
-        plaintext = seal.open(index, data)
-        digest.update(plaintext)
-        yield plaintext
-    if f"sha256:{digest.hexdigest()}" != sealed.digest:
-        raise Integrity(f"the content of {sealed.address!r} is not what its digest says", code="weights.digest")
+    body = Incoming(chunks, Seal.of(await fetch_key(blobs, sealed, identity), sealed), sealed, window)
+    try:
+        yield body
+    finally:
+        await body.abandon()
 
 
 async def download_file(blobs: Blobs, sealed: SealedObject, identity: Identity, path: Path) -> None:
     """Write the plaintext of ``sealed`` to ``path``, which appears only when it is whole and right.
 
     Raises:
-        NotFound: As ``download``.
-        Integrity: As ``download``; nothing is left at ``path``.
+        NotFound: As ``incoming``, or chunks are gone.
+        Integrity: A chunk does not open, or the whole is not what its digest says; nothing is left at ``path``.
+        Configuration: As ``incoming``.
     """
     temporary = path.with_name(f".{path.name}.part")
     try:
-        with temporary.open("wb") as file:
-            async for chunk in download(blobs, sealed, identity):
-                file.write(chunk)
+        async with incoming(blobs, sealed, identity) as body:
+            with temporary.open("wb") as file:
+                while taken := await body.take(_BATCH):
+                    await asyncio.to_thread(_write, file, body, taken)
+            body.check()
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
 
 
-async def _chunks(blobs: BlobStore, sealed: SealedObject, window: int) -> AsyncIterator[tuple[int, bytes]]:
-    under_way: deque[asyncio.Task[bytes]] = deque()
-    asked = 0
-    try:
-        for index in range(sealed.chunks):
-            while asked < sealed.chunks and len(under_way) < window:
-                under_way.append(asyncio.create_task(blobs.get(subjects.chunk(sealed.address, asked))))
-                asked += 1
-            yield index, await under_way.popleft()
-    finally:
-        for task in under_way:
-            task.cancel()
-        await asyncio.gather(*under_way, return_exceptions=True)
+def _write(file: BinaryIO, body: Incoming, taken: Sequence[bytes | bytearray]) -> None:
+    file.writelines(body.open(data) for data in taken)
+
+
+def _read(file: BinaryIO) -> list[bytes]:
+    """The next few chunks of a file; none at its end."""
+    return [chunk for _ in range(_BATCH) if (chunk := file.read(CHUNK_BYTES))]
 
 
 def digest_of(path: Path) -> tuple[Digest, int]:
-    """SHA-256 and size of a file, read chunk by chunk."""
-    digest, size = hashlib.sha256(), 0
-    for chunk in read_chunks(path):
-        digest.update(chunk)
-        size += len(chunk)
-    return Digest(f"sha256:{digest.hexdigest()}"), size
-
-
-def read_chunks(path: Path) -> Iterator[bytes]:
-    """The chunks of a file; one empty chunk for an empty file."""
+    """SHA-256 and size of a file, read piece by piece."""
     with path.open("rb") as file:
-        chunk = file.read(CHUNK_BYTES)
-        yield chunk
-        while chunk := file.read(CHUNK_BYTES):
-            yield chunk
+        digest = hashlib.file_digest(file, "sha256")
+        return Digest(f"sha256:{digest.hexdigest()}"), file.tell()

@@ -141,5 +141,14 @@ AREA: Final = Area(
             "verify the log",
             ("muster verify",),
         ),
+        Entry(
+            4020,
+            "weights.changed",
+            ("integrity",),
+            Who.OWNER,
+            "A file was changed while it was sealed and sent.",
+            "Somebody or something wrote to the edge's job folder.",
+            "find out what writes to the folder 'data' of the edge; only its daemon may",
+        ),
     ),
 )

@@ -7,12 +7,12 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import pytest
-from nats.aio.msg import Msg
 
 from bus.errors import Conflict, NotFound, Unavailable
 from bus.jetstream import Endpoint, JetStreamBroker, log
 from bus.jetstream.blobs import JetStreamBlobs
 from bus.jetstream.connection import Connection
+from bus.jetstream.inflow import Msg
 from bus.jetstream.log import Horizon, JetStreamLog
 from bus.jetstream.server import EmbeddedServer
 from bus.jetstream.session import Session

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -256,18 +257,39 @@ async def test_lost_chunk_and_wrong_digest_leave_nothing_behind(tmp_path: Path) 
     assert sorted(p.name for p in tmp_path.iterdir()) == ["body"]
 
 
-async def test_lockstep_names_the_stream_that_failed() -> None:
-    async def numbers(count: int, *, broken: bool = False):
-        for k in range(count):
-            yield bytes([k])
-        if broken:
+@dataclass
+class Numbers:
+    """A body of ``count`` chunks: one may be gone, one may not open, or, behind the last, the digest may not hold."""
+
+    count: int
+    gone: int | None = None
+    torn: int | None = None
+    taken: int = 0
+
+    async def take(self) -> list[bytes]:
+        if self.taken == self.gone:
+            raise NotFound("gone")
+        self.taken += 1
+        return [bytes([self.taken - 1])] if self.taken <= self.count else []
+
+    def open(self, data: bytes) -> bytes:
+        if data[0] == self.torn:
+            raise Integrity("torn")
+        return data
+
+    def check(self) -> None:
+        if self.torn == self.count:
             raise Integrity("torn")
 
-    assert [row async for row in lockstep([numbers(2), numbers(2)])] == [[b"\0", b"\0"], [b"\1", b"\1"]]
-    for streams in ([numbers(2), numbers(1)], [numbers(2), numbers(1, broken=True)]):
-        with pytest.raises(BodyFailed) as failed:
-            _ = [row async for row in lockstep(streams)]
-        assert failed.value.index == 1
+
+async def test_lockstep_names_the_stream_that_failed() -> None:
+    for ahead in (False, True):
+        rows = [row async for row in lockstep([Numbers(2), Numbers(2)], ahead=ahead)]
+        assert rows == [[b"\0", b"\0"], [b"\1", b"\1"]]
+        for broken in (Numbers(1), Numbers(2, gone=1), Numbers(2, torn=1), Numbers(2, torn=2)):
+            with pytest.raises(BodyFailed) as failed:
+                _ = [row async for row in lockstep([Numbers(2), broken], ahead=ahead)]
+            assert failed.value.index == 1
 
 
 @settings(max_examples=20, deadline=None)
