@@ -19,8 +19,6 @@ from bus.weights.transfer import Incoming
 
 _IN_FLIGHT: Final = 16
 """Chunks asked for ahead, all bodies together: enough to keep the broker busy."""
-_APART: Final = 2
-"""The same for a body that is read by itself."""
 _FEW: Final = 16
 """With more bodies, rows are not prepared ahead: a row is long enough as it is, and memory grows by two chunks per body
 whatever the model's size."""
@@ -129,7 +127,7 @@ async def combined(
     async with AsyncExitStack() as stack:
         tape = None
         if inputs.state is not None:
-            tape = state_tape(await opened(stack, blobs, inputs.state, identity))
+            tape = state_tape(await stack.enter_async_context(transfer.incoming(blobs, inputs.state, identity)))
         try:
             async for row in await _rows(stack, blobs, inputs.bodies, inputs.updates, identity):
                 needed = combining.offer(row)
@@ -164,9 +162,3 @@ async def _rows(
         read.append(incoming)
     rows = cast("AsyncGenerator[list[bytes], None]", lockstep(read, ahead=len(bodies) <= _FEW))
     return encoded.rows(await stack.enter_async_context(aclosing(rows)), updates)
-
-
-async def opened(stack: AsyncExitStack, blobs: Blobs, body: SealedObject, identity: Identity) -> AsyncIterator[bytes]:
-    """The plaintext of ``body``, until ``stack`` is left."""
-    stream = transfer.download(blobs, body, identity, window=_APART)
-    return await stack.enter_async_context(aclosing(stream))

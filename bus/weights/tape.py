@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
 
 from bus.errors import Integrity
 from bus.weights.layout import Layout, header_bytes, parse
+from bus.weights.lockstep import Body
 
 
 class Tape:
-    """Holds what the stream gave and nobody has read yet: less than a chunk, and what is being read.
+    """Holds what came and nobody has read yet: less than a chunk, and what is being read.
 
     Args:
-        stream: The body's chunks.
+        body: Read by nobody else.
         name: What it is, for errors.
         code: Of the error if it is too short or too long.
     """
 
-    def __init__(self, stream: AsyncIterator[bytes], name: str, code: str) -> None:
-        self._stream = stream
+    def __init__(self, body: Body, name: str, code: str) -> None:
+        self._body = body
         self._name = name
         self._code = code
         self._buffer = bytearray()
@@ -52,20 +53,23 @@ class Tape:
         Raises:
             Integrity: There is, or it is not what its digest says.
         """
-        left = len(self._buffer)
-        async for chunk in self._stream:
-            left += len(chunk)
-        if left:
-            raise Integrity(f"{self._name} has {left} bytes too many", code=self._code)
+        if self._buffer or await self._more():
+            raise Integrity(f"{self._name} is longer than its header says", code=self._code)
+        self._body.check()
 
     async def _fill(self, size: int) -> None:
         while len(self._buffer) < size:
-            chunk = await anext(self._stream, None)
-            if chunk is None:
+            if not await self._more():
                 raise Integrity(f"{self._name} ends too early", code=self._code)
-            self._buffer += chunk
+
+    async def _more(self) -> bool:
+        """Whether there was another chunk."""
+        taken = await self._body.take()
+        for data in taken:
+            self._buffer += await asyncio.to_thread(self._body.open, data)
+        return bool(taken)
 
 
-def state_tape(stream: AsyncIterator[bytes]) -> Tape:
+def state_tape(body: Body) -> Tape:
     """The tape of what a strategy kept."""
-    return Tape(stream, "the strategy's state", "strategy.state")
+    return Tape(body, "the strategy's state", "strategy.state")

@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import os
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -259,23 +259,6 @@ async def incoming(
         yield body
     finally:
         await body.abandon()
-
-
-async def download(
-    blobs: Blobs, sealed: SealedObject, identity: Identity, *, window: int = WINDOW
-) -> AsyncGenerator[bytes, None]:
-    """The plaintext of ``sealed``, chunk by chunk, in order.
-
-    Raises:
-        NotFound: As ``incoming``, or chunks are gone.
-        Integrity: A chunk does not open, or the whole is not what its digest says (raised at the end).
-        Configuration: As ``incoming``.
-    """
-    async with incoming(blobs, sealed, identity, window=window) as body:
-        while taken := await body.take():
-            for data in taken:
-                yield await asyncio.to_thread(body.open, data)
-        body.check()
 
 
 async def download_file(blobs: Blobs, sealed: SealedObject, identity: Identity, path: Path) -> None:

@@ -9,18 +9,23 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Final, Protocol, runtime_checkable
 
 from bus.errors import Integrity, MusterError
 from bus.events.weights import SealedObject
 from bus.identity.keys import Identity
 from bus.ports import Blobs
-from bus.weights import combining
+from bus.weights import combining, transfer
 from bus.weights.combining import Combining, Inputs, Produced, Surveying
 from bus.weights.layout import Layout, Tensor
-from bus.weights.lockstep import BodyFailed
+from bus.weights.lockstep import Body, BodyFailed
 from bus.weights.members import told
 from bus.weights.tape import Tape, state_tape
+
+_IN_FLIGHT: Final = 16
+"""Chunks asked for ahead, all bodies together."""
+_LEAST_WINDOW: Final = 2
+"""Of each body: while members are copied, only one of the bodies moves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,23 +118,27 @@ async def combined(
 
 
 async def _united(blobs: Blobs, identity: Identity, inputs: Inputs, uniting: Uniting) -> AsyncGenerator[Produced, None]:
+    window = max(_LEAST_WINDOW, _IN_FLIGHT // len(inputs.bodies))
     async with AsyncExitStack() as stack:
-        streams = [await combining.opened(stack, blobs, body, identity) for body in inputs.bodies]
+        bodies: list[Body] = []
+        for index, body in enumerate(inputs.bodies):
+            async with _blaming(index, inputs):
+                bodies.append(await stack.enter_async_context(transfer.incoming(blobs, body, identity, window=window)))
         state = None
         if inputs.state is not None:
-            state = await combining.opened(stack, blobs, inputs.state, identity)
-        async for made in stepped(inputs, streams, state, uniting):
+            state = await stack.enter_async_context(transfer.incoming(blobs, inputs.state, identity))
+        async for made in stepped(inputs, bodies, state, uniting):
             yield made
 
 
 async def stepped(
-    inputs: Inputs, streams: Sequence[AsyncIterator[bytes]], state: AsyncIterator[bytes] | None, uniting: Uniting
+    inputs: Inputs, bodies: Sequence[Body], state: Body | None, uniting: Uniting
 ) -> AsyncGenerator[Produced, None]:
     """Read what ``uniting`` asks for, in pieces of any size.
 
     Args:
         inputs: What is said of the bodies.
-        streams: The bodies, in their order.
+        bodies: In their order.
         state: What was kept after the last cycle, if anything.
         uniting: Works on it.
 
@@ -137,12 +146,12 @@ async def stepped(
         BodyFailed: One of the updates cannot be used.
         MusterError: The last model or the state cannot.
     """
-    tapes = [Tape(stream, _name(index, inputs), "weights.layout") for index, stream in enumerate(streams)]
+    tapes = [Tape(body, _name(index, inputs), "weights.layout") for index, body in enumerate(bodies)]
     old = None if state is None else state_tape(state)
-    for index, (body, tape) in enumerate(zip(inputs.bodies, tapes, strict=True)):
+    for index, (said, tape) in enumerate(zip(inputs.bodies, tapes, strict=True)):
         async with _blaming(index, inputs):
             layout = await tape.layout()
-            _check(body, layout)
+            _check(said, layout)
             uniting.admit(layout)
     for step in uniting.steps():
         read = []

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 
@@ -88,9 +89,24 @@ async def _ran(
     return model, kept
 
 
-async def _chunks(content: bytes, size: int) -> AsyncIterator[bytes]:
-    for begin in range(0, len(content), size):
-        yield content[begin : begin + size]
+class Cut:
+    """A body in chunks of any size, without a seal."""
+
+    def __init__(self, chunks: Iterable[bytes]) -> None:
+        self._chunks = iter(chunks)
+
+    async def take(self) -> list[bytes | bytearray]:
+        return list(islice(self._chunks, 1))
+
+    def open(self, data: bytes | bytearray) -> bytes:
+        return bytes(data)
+
+    def check(self) -> None:
+        assert next(self._chunks, None) is None
+
+
+def _chunks(content: bytes, size: int) -> Cut:
+    return Cut(content[begin : begin + size] for begin in range(0, len(content), size))
 
 
 def forest(trees: int, fill: int, w: float = 0.0) -> bytes:

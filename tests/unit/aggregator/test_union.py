@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import json
 import tracemalloc
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import pytest
@@ -24,7 +24,7 @@ from bus.weights.lockstep import BodyFailed
 from bus.weights.members import MOST
 from bus.weights.uniting import stepped
 from support.bodies import body, run, tensors
-from support.members import forest, told, unite
+from support.members import Cut, forest, told, unite
 
 FALLING = sorted(DType, key=lambda dtype: -dtype.itemsize)
 
@@ -238,7 +238,7 @@ def test_a_bad_update_is_blamed_on_its_edge(what: str, place: int) -> None:
 def test_an_update_that_ends_early_or_late_is_blamed_on_its_edge(cut: int) -> None:
     good = forest(3, 1)
     inputs = Inputs([told(good)] * 3, told(good))
-    for bad, words in ((good[:cut], "ends too early"), (good + b"x", "1 bytes too many")):
+    for bad, words in ((good[:cut], "ends too early"), (good + b"x", "longer than its header says")):
         with pytest.raises(BodyFailed, match=words) as failed:
             unite([good, good, bad], good, inputs=inputs)
         assert failed.value.index == 2
@@ -338,7 +338,7 @@ def peak_bytes(chunks: int) -> int:
     header = long_header(chunks)
     layout = parse(header)
 
-    async def stream() -> AsyncIterator[bytes]:
+    def chunked() -> Iterator[bytes]:
         yield header
         for _ in range(2 * chunks):
             yield np.full(CHUNK // 4, 1, np.float32).tobytes()
@@ -346,7 +346,7 @@ def peak_bytes(chunks: int) -> int:
     async def unite_all() -> int:
         inputs = Inputs([told(header)] * EDGES, told(header))
         uniter, written = Uniter([1] * EDGES, run_bytes=CHUNK), 0
-        async for made in stepped(inputs, [stream() for _ in range(EDGES + 1)], None, uniter):
+        async for made in stepped(inputs, [Cut(chunked()) for _ in range(EDGES + 1)], None, uniter):
             written += sum(map(len, made.chunks))
         assert written == uniter.layout.size_bytes
         return written
