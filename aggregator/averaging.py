@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -10,11 +9,12 @@ from typing import Final
 import msgpack
 from cryptography.hazmat.primitives.hpke import MLKEM768X25519PublicKey
 
+from aggregator.domain.citations import cited
 from aggregator.domain.combine import Combiner, Surveyor
 from aggregator.domain.strategies.registry import inputs_of, strategy_of
-from bus.errors import Configuration, Integrity, Unavailable
+from bus.errors import Configuration, Unavailable
 from bus.events.base import Digest, OwnerId, PrincipalId
-from bus.events.cycles import CycleClosed, CycleKind, UpdateSealed
+from bus.events.cycles import CycleClosed, UpdateSealed
 from bus.events.strategies import settled
 from bus.events.weights import SealedObject
 from bus.identity.directory import Directory
@@ -22,7 +22,6 @@ from bus.identity.keys import Identity
 from bus.ports import Blobs
 from bus.weights import combining, sealing, transfer
 from bus.weights.combining import Inputs
-from bus.weights.lockstep import BodyFailed
 from bus.weights.sealing import CHUNK_BYTES, Seal
 from bus.weights.stores import choose
 from bus.wire.subjects import weights_address
@@ -87,7 +86,7 @@ class Averaging:
         """
         strategy = strategy_of(closed)
         weights = strategy.weights([contribution.weight for contribution in closed.included])
-        inputs = inputs_of(closed, strategy, _bodies(closed, updates))
+        inputs = inputs_of(closed, strategy, cited(closed, owner, updates))
         size = inputs.updates[0].size_bytes
         store = choose(closed.store, size, self._s3_from_bytes)
         self._require({store, *(body.store for body in inputs.bodies), *([inputs.state.store] if inputs.state else [])})
@@ -171,35 +170,6 @@ class _Sink:
         if self._buffer:
             await self.upload.send(bytes(self._buffer))
         return await self.upload.finish(self._key, recipients, layout)
-
-
-def _bodies(closed: CycleClosed, updates: Mapping[PrincipalId, UpdateSealed]) -> list[SealedObject]:
-    """The updates' bodies, in the order of the closing.
-
-    Raises:
-        BodyFailed: One is missing, or laid out unlike the others.
-    """
-    expected = _expected_layout(closed, updates)
-    bodies = []
-    for index, contribution in enumerate(closed.included):
-        body = updates[contribution.edge].weights
-        if body is None:
-            raise BodyFailed(index, Integrity("the update has no weights", code="update.empty"))
-        if body.layout != expected:
-            raise BodyFailed(
-                index,
-                Integrity("its tensors differ in name, type, shape or order from the model's", code="weights.layout"),
-            )
-        bodies.append(body)
-    return bodies
-
-
-def _expected_layout(closed: CycleClosed, updates: Mapping[PrincipalId, UpdateSealed]) -> Digest | None:
-    """The global model's layout in training; before there is a model, the one that most edges use."""
-    if closed.cycle.kind is CycleKind.TRAIN and closed.model is not None:
-        return closed.model.layout
-    counted = Counter(update.weights.layout for _, update in sorted(updates.items()) if update.weights)
-    return counted.most_common(1)[0][0] if counted else None
 
 
 def _context(inputs: Inputs, weights: Sequence[int], closed: CycleClosed) -> bytes:

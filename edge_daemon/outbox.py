@@ -15,7 +15,7 @@ from bus.wire.subjects import weights_address
 from edge_daemon.domain.jobs import Job, said
 from edge_daemon.settings import EdgeSettings
 
-_AGGREGATOR: Final = "aggregator"
+AGGREGATOR: Final = "aggregator"
 
 
 class Outbox:
@@ -45,7 +45,7 @@ class Outbox:
         identity, command = self._context.voice.identity, job.command
         name = f"update-{command.cycle}-{command.trial}"
         address = weights_address(job.owner, identity.principal, command.experiment, name)
-        recipient = self._directory[_AGGREGATOR]  # type: ignore[index]
+        recipient = self._directory[AGGREGATOR]  # type: ignore[index]
         return await transfer.upload_file(
             self._context.broker.blobs(),
             weights,

@@ -13,11 +13,12 @@ from datetime import UTC, datetime
 
 import msgpack
 
+from aggregator.domain.citations import cited
 from aggregator.domain.combine import Combiner, Surveyor
 from aggregator.domain.scores import combine
 from aggregator.domain.strategies.registry import inputs_of, strategy_of
 from bus.errors import Invalid, MusterError, NotFound
-from bus.events.base import Digest, PrincipalId
+from bus.events.base import Digest, OwnerId, PrincipalId
 from bus.events.cycles import CycleClosed, CycleKind, ModelAveraged, ModelEvaluated
 from bus.events.weights import FederatedScore, SealedObject
 from bus.identity.keys import Identity
@@ -40,6 +41,7 @@ class Recomputed:
         found: Digest as recomputed; ``None`` if it could not be.
         reason: Why it could not be.
         gone: Whether that is because the updates are no longer kept.
+        code: Of the error that kept it from being recomputed.
     """
 
     cycle: str
@@ -47,6 +49,7 @@ class Recomputed:
     found: Digest | None
     reason: str | None = None
     gone: bool = False
+    code: str | None = None
 
     @property
     def is_model(self) -> bool:
@@ -71,7 +74,7 @@ async def replay(client: Client, experiment: Experiment, tell: Callable[[Recompu
     origin = experiment.spec.origin
     before: _Before | None = None if origin is None or origin.anew else (origin.model, origin.state)
     async for outcome in outcomes(client, experiment):
-        results.append(await _recompute(outcome, before, client.broker.blobs(), client.identity))
+        results.append(await _recompute(outcome, experiment.owner, before, client))
         tell(results[-1])
         before = (outcome.body.model, outcome.body.state) if isinstance(outcome.body, ModelAveraged) else before
     return results
@@ -111,8 +114,8 @@ async def world_at(client: Client, moment: Moment) -> World:
     return world
 
 
-async def _recompute(outcome: Outcome, before: _Before | None, blobs: Blobs, identity: Identity) -> Recomputed:
-    body = outcome.body
+async def _recompute(outcome: Outcome, owner: OwnerId, before: _Before | None, client: Client) -> Recomputed:
+    body, blobs, identity = outcome.body, client.broker.blobs(), client.identity
     if isinstance(body, ModelEvaluated):
         scores = combine({edge: update.scores for edge, update in outcome.updates.items()})
         return Recomputed(outcome.cycle, _digest(body.scores), _digest(scores))
@@ -120,12 +123,13 @@ async def _recompute(outcome: Outcome, before: _Before | None, blobs: Blobs, ide
         reason = "the closing goes on from another model or state than the outcome before it"
         return Recomputed(outcome.cycle, body.model.digest, None, reason)
     try:
-        found = await _average(outcome, blobs, identity)
+        found = await _average(outcome, owner, blobs, identity)
     except BodyFailed as error:
         gone = isinstance(error.reason, NotFound)
-        return Recomputed(outcome.cycle, body.model.digest, None, error.message, gone)
+        return Recomputed(outcome.cycle, body.model.digest, None, error.message, gone, error.code)
     except MusterError as error:
-        return Recomputed(outcome.cycle, body.model.digest, None, error.message, isinstance(error, NotFound))
+        gone = isinstance(error, NotFound)
+        return Recomputed(outcome.cycle, body.model.digest, None, error.message, gone, error.code)
     if found.model == body.model.digest and (found.state, found.selected) != _told(body):
         reason = "the model is the same, but the strategy's state or choice is another than the log says"
         return Recomputed(outcome.cycle, body.model.digest, None, reason)
@@ -150,12 +154,11 @@ class _Found:
     selected: tuple[PrincipalId, ...] | None
 
 
-async def _average(outcome: Outcome, blobs: Blobs, identity: Identity) -> _Found:
+async def _average(outcome: Outcome, owner: OwnerId, blobs: Blobs, identity: Identity) -> _Found:
     closing = outcome.closing
     strategy = strategy_of(closing)
     weights = strategy.weights([each.weight for each in closing.included])
-    updates = [body for update in outcome.updates.values() if (body := update.weights) is not None]
-    inputs = inputs_of(closing, strategy, updates)
+    inputs = inputs_of(closing, strategy, cited(closing, owner, outcome.updates))
     chosen = None
     survey = strategy.survey(len(weights))
     if survey is not None:

@@ -204,7 +204,7 @@ async def rejected(running: Spine) -> None:
     async def tear(command: RunCycle) -> None:
         if command.cycle.kind is CycleKind.TRAIN and command.cycle.number == 1:
             # What is written first stays: the edge's own chunk will be refused by the store.
-            await blobs.put(f"w.acme.hospital-b.{X}.update-{command.cycle}.c.0", b"torn")
+            await blobs.put(f"w.acme.hospital-b.{X}.update-{command.cycle}-1.c.0", b"torn")
 
     running.edges["hospital-b"].delay = tear
     await running.submit(quorum=2)

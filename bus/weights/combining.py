@@ -13,6 +13,7 @@ from bus.events.weights import SealedObject
 from bus.identity.keys import Identity
 from bus.ports import Blobs
 from bus.weights import transfer
+from bus.weights.headed import headed
 from bus.weights.lockstep import BodyFailed, lockstep
 from bus.weights.transfer import Incoming
 
@@ -136,7 +137,8 @@ async def _rows(
         except MusterError as error:
             raise BodyFailed(index, error) from error
         opened.append(incoming)
-    rows = cast("AsyncGenerator[list[bytes], None]", lockstep(opened, ahead=len(bodies) <= _FEW))
+    ahead = len(bodies) <= _FEW
+    rows = cast("AsyncGenerator[list[bytes], None]", lockstep(headed(opened, bodies), ahead=ahead))
     return await stack.enter_async_context(aclosing(rows))
 
 

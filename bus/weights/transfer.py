@@ -18,7 +18,7 @@ from bus.events.base import Digest
 from bus.events.weights import JETSTREAM, SealedObject
 from bus.identity.keys import Identity
 from bus.ports import Blobs, BlobStore
-from bus.weights import sealing
+from bus.weights import references, sealing
 from bus.weights.sealing import CHUNK_BYTES, Seal
 from bus.wire import subjects
 
@@ -250,9 +250,10 @@ async def incoming(
 
     Raises:
         NotFound: It was not sealed for this principal.
-        Integrity: The wrapped key does not open.
+        Integrity: The wrapped key does not open, or the reference itself cannot be true.
         Configuration: This process knows no such store.
     """
+    references.check(sealed)
     chunks = blobs.at(sealed.store)
     body = Incoming(chunks, Seal.of(await fetch_key(blobs, sealed, identity), sealed), sealed, window)
     try:
