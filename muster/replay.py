@@ -29,6 +29,7 @@ from coordinator.domain.state import Experiment
 from coordinator.domain.world import World
 from muster.client import Client
 from muster.outcomes import Outcome, outcomes
+from muster.releases import Releases
 
 
 @dataclass(frozen=True)
@@ -114,6 +115,16 @@ async def world_at(client: Client, moment: Moment) -> World:
     return world
 
 
+async def _meant(outcome: Outcome, releases: Releases) -> str:
+    """When and why it was let go what an outcome follows from; empty if nothing was."""
+    closing = outcome.closing
+    bodies = [*(update.weights for update in outcome.updates.values()), closing.model, closing.state]
+    for body in bodies:
+        if body is not None and (clause := await releases.why(body.address)):
+            return f"; {clause}"
+    return ""
+
+
 async def _recompute(outcome: Outcome, owner: OwnerId, before: _Before | None, client: Client) -> Recomputed:
     body, blobs, identity = outcome.body, client.broker.blobs(), client.identity
     if isinstance(body, ModelEvaluated):
@@ -126,10 +137,12 @@ async def _recompute(outcome: Outcome, owner: OwnerId, before: _Before | None, c
         found = await _average(outcome, owner, blobs, identity)
     except BodyFailed as error:
         gone = isinstance(error.reason, NotFound)
-        return Recomputed(outcome.cycle, body.model.digest, None, error.message, gone, error.code)
+        meant = await _meant(outcome, Releases(client, owner)) if gone else ""
+        return Recomputed(outcome.cycle, body.model.digest, None, error.message + meant, gone, error.code)
     except MusterError as error:
         gone = isinstance(error, NotFound)
-        return Recomputed(outcome.cycle, body.model.digest, None, error.message, gone, error.code)
+        meant = await _meant(outcome, Releases(client, owner)) if gone else ""
+        return Recomputed(outcome.cycle, body.model.digest, None, error.message + meant, gone, error.code)
     if found.model == body.model.digest and (found.state, found.selected) != _told(body):
         reason = "the model is the same, but the strategy's state or choice is another than the log says"
         return Recomputed(outcome.cycle, body.model.digest, None, reason)

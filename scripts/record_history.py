@@ -32,6 +32,13 @@ from audit_sink import service as audit_sink  # noqa: E402
 from bus.errors import MusterError  # noqa: E402
 from bus.events import CATALOGUE, Body, Event  # noqa: E402
 from bus.events.base import FEDERATION  # noqa: E402
+from bus.events.custody import (  # noqa: E402
+    Keep,
+    KeepingRuled,
+    PurgeRequested,
+    WeightsPurged,
+    WeightsReleased,
+)
 from bus.events.cycles import (  # noqa: E402
     CycleAbandoned,
     CycleExpired,
@@ -163,6 +170,22 @@ async def paused_and_aborted(running: Spine) -> None:
     await until(running, ExperimentPaused)
     await running.voice("operator").say(AbortRequested(experiment=X, request="2", reason="no need"), owner=ACME)
     await until(running, ExperimentAborted)
+
+
+async def kept_less(running: Spine) -> None:
+    """The operator keeps the last model alone; when it is over, nothing."""
+    operator = running.voice("operator")
+    await operator.say(KeepingRuled(federation=FEDERATION, keep=Keep.LAST, request="1", reason="room"))
+    await running.submit()
+    await until(running, ExperimentCompleted)
+    await operator.say(PurgeRequested(experiment=X, keep=Keep.NOTHING, request="2"), owner=ACME)
+    async with asyncio.timeout(PATIENCE_S):
+        let_go: WeightsReleased | None = None
+        async for said in verified(running.broker, Directory(people.anchor()), "ev.>", reject=ignore, follow=True):
+            if isinstance(said.body, WeightsReleased) and "2-train" in said.body.outcomes:
+                let_go = said.body
+            if isinstance(said.body, WeightsPurged) and let_go is not None and said.body.turn == let_go.turn:
+                return
 
 
 def _once(running: Spine, wish: Callable[[], Event]) -> None:
@@ -330,7 +353,7 @@ def _nonsense() -> Message:
 SCENARIOS: Final[dict[str, Callable[[Spine], Awaitable[None]]]] = {
     scenario.__name__.replace("_", "-"): scenario
     for scenario in (
-        *(completed, stopped_and_resumed, stopped, paused_and_aborted, refused, unchanged),
+        *(completed, kept_less, stopped_and_resumed, stopped, paused_and_aborted, refused, unchanged),
         *(rejected, global_pause, requeued, late, retried, abandoned, lapsed, forged),
     )
 }

@@ -89,6 +89,6 @@ class _Headed:
             raise Integrity(
                 f"{reference.address!r} has {reference.size_bytes} bytes, and its header speaks of "
                 f"{self._sizes[digest]}",
-                code="weights.size",
+                code="weights.length",
             )
         return True

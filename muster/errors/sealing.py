@@ -172,7 +172,7 @@ AREA: Final = Area(
         ),
         Entry(
             4033,
-            "weights.size",
+            "weights.length",
             ("integrity",),
             Who.OPERATOR,
             "A body has another size than its own header says.",

@@ -350,12 +350,12 @@ async def _(victim: Victim) -> SealedObject:
     return await _forged(victim, body_of(tensors))
 
 
-@_attack("a header that speaks of more bytes than there are", HEADER, "weights.size", readers=UPDATES)
+@_attack("a header that speaks of more bytes than there are", HEADER, "weights.length", readers=UPDATES)
 async def _(victim: Victim) -> SealedObject:
     return await _forged(victim, victim.plain.read_bytes()[:-4])
 
 
-@_attack("a header that speaks of fewer bytes than there are", HEADER, "weights.size", readers=UPDATES)
+@_attack("a header that speaks of fewer bytes than there are", HEADER, "weights.length", readers=UPDATES)
 async def _(victim: Victim) -> SealedObject:
     return await _forged(victim, victim.plain.read_bytes() + bytes(victim.sealed.chunk_bytes))
 

@@ -156,7 +156,7 @@ class Spine:
         raise AssertionError
 
 
-CONSUMERS = (topology.AGGREGATOR, *(topology.commands_of(edge) for edge in EDGES))
+CONSUMERS = (*topology.WORK, *(topology.commands_of(edge) for edge in EDGES))
 SERVICES = {"coordinator": coordinator, "policy_engine": policy_engine, "aggregator": aggregator}
 SETTINGS: dict[str, type[ServiceSettings]] = {
     "coordinator": coordinator.CoordinatorSettings,

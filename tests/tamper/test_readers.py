@@ -35,11 +35,11 @@ from muster.client import Client
 from muster.replay import Recomputed, replay
 from support import people
 from support.attacks import ATTACKS, NOWHERE, Attack, body_of
+from support.place import Place
 from support.site import EDGE, Site, X
 from support.spine import ACME
 from support.story import submission
 from support.victim import Victim
-from tamper.conftest import Place
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session")]
 TRAIN = Cycle(number=1, kind=CycleKind.TRAIN)
