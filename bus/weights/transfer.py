@@ -202,7 +202,7 @@ class Incoming:
         """
         self._ask()
         taken: list[bytes | bytearray] = []
-        while self._under_way and len(taken) < most and (not taken or self._under_way[0].done()):
+        while self._under_way and len(taken) < most and (not taken or _came(self._under_way[0])):
             taken.append(await self._under_way.popleft())
         self._ask()
         return taken
@@ -240,6 +240,11 @@ class Incoming:
         for task in self._under_way:
             task.cancel()
         await asyncio.gather(*self._under_way, return_exceptions=True)
+
+
+def _came(chunk: asyncio.Task[bytes | bytearray]) -> bool:
+    """Whether it is there. If it is missing, those before it are opened first: what is wrong first is told."""
+    return chunk.done() and not chunk.cancelled() and chunk.exception() is None
 
 
 @asynccontextmanager
