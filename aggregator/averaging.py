@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -10,11 +9,12 @@ from typing import Final
 import msgpack
 from cryptography.hazmat.primitives.hpke import MLKEM768X25519PublicKey
 
+from aggregator.domain.citations import cited
 from aggregator.domain.inputs import combiner_of, members_of, surveyor_of
 from aggregator.domain.strategies.registry import inputs_of, strategy_of
-from bus.errors import Configuration, Integrity, Unavailable
+from bus.errors import Configuration, Unavailable
 from bus.events.base import Digest, OwnerId, PrincipalId
-from bus.events.cycles import CycleClosed, CycleKind, UpdateSealed
+from bus.events.cycles import CycleClosed, UpdateSealed
 from bus.events.strategies import settled
 from bus.events.weights import SealedObject
 from bus.identity.directory import Directory
@@ -22,7 +22,6 @@ from bus.identity.keys import Identity
 from bus.ports import Blobs
 from bus.weights import sealing, transfer, uniting
 from bus.weights.combining import Inputs
-from bus.weights.lockstep import BodyFailed
 from bus.weights.sealing import CHUNK_BYTES, Seal
 from bus.weights.stores import choose
 from bus.wire.subjects import weights_address
@@ -91,7 +90,7 @@ class Averaging:
         """
         strategy = strategy_of(closed)
         weights = strategy.weights([contribution.weight for contribution in closed.included])
-        inputs = inputs_of(closed, strategy, _bodies(closed, updates))
+        inputs = inputs_of(closed, strategy, cited(closed, owner, updates))
         store = choose(closed.store, inputs.updates[0].size_bytes, self._s3_from_bytes)
         self._require({store, *(body.store for body in inputs.bodies), *([inputs.state.store] if inputs.state else [])})
         selected: tuple[int, ...] | None = None
@@ -185,43 +184,6 @@ class _Sink:
         if self._buffer:
             await self.upload.send(bytes(self._buffer))
         return await self.upload.finish(self._key, recipients, layout)
-
-
-def _bodies(closed: CycleClosed, updates: Mapping[PrincipalId, UpdateSealed]) -> list[SealedObject]:
-    """The updates' bodies, in the order of the closing.
-
-    Raises:
-        BodyFailed: One is missing, or laid out unlike the others.
-    """
-    expected = _expected_form(closed, updates)
-    bodies = []
-    for index, contribution in enumerate(closed.included):
-        body = updates[contribution.edge].weights
-        if body is None:
-            raise BodyFailed(index, Integrity("the update has no weights", code="update.empty"))
-        if _form(body) != expected:
-            raise BodyFailed(
-                index,
-                Integrity("its tensors differ in name, type, shape or order from the model's", code="weights.layout"),
-            )
-        bodies.append(body)
-    return bodies
-
-
-_Form = tuple[Digest | None, tuple[str, ...]]
-"""Layout and groups of members."""
-
-
-def _expected_form(closed: CycleClosed, updates: Mapping[PrincipalId, UpdateSealed]) -> _Form | None:
-    """The global model's in training; before there is a model, the one that most edges use."""
-    if closed.cycle.kind is CycleKind.TRAIN and closed.model is not None:
-        return _form(closed.model)
-    counted = Counter(_form(update.weights) for _, update in sorted(updates.items()) if update.weights)
-    return counted.most_common(1)[0][0] if counted else None
-
-
-def _form(body: SealedObject) -> _Form:
-    return body.layout, tuple(sorted(body.members or ()))
 
 
 def _context(inputs: Inputs, weights: Sequence[int], closed: CycleClosed) -> bytes:

@@ -1,4 +1,4 @@
-"""The aggregator as a process: for every closed cycle, the outcome, said once.
+"""The aggregator as a process: for every closed cycle, the outcome, said once; and what is released is removed.
 
 It keeps nothing of its own. A closing is handled from the log and the blob store alone, and the same closing
 always leads to the same bytes, so it can be killed at any point and handle it again.
@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 from aggregator.averaging import Averaging
 from aggregator.domain.scores import combine
+from aggregator.purging import Purging
 from bus.errors import Integrity, MusterError
 from bus.events import Event
 from bus.events.base import OwnerId, PrincipalId
@@ -47,7 +48,9 @@ async def build(context: Context[AggregatorSettings]) -> Mapping[str, Task]:
     blobs, from_bytes = context.broker.blobs(), context.settings.s3_from_bytes
     aggregator = Aggregator(context, Averaging(blobs, context.voice.identity, directory, from_bytes))
     work = Work(context.broker, topology.AGGREGATOR, directory, context.voice, aggregator.handle)
-    return {"closed cycles": lambda: work.run(context.stop)}
+    purging = Purging(context.broker, context.voice, directory)
+    releases = Work(context.broker, topology.RELEASES, directory, context.voice, purging.handle)
+    return {"closed cycles": lambda: work.run(context.stop), "releases": lambda: releases.run(context.stop)}
 
 
 class Aggregator:

@@ -18,7 +18,7 @@ from edge_daemon.domain.jobs import Job, said
 from edge_daemon.encoding import FRAMES, layout_of
 from edge_daemon.settings import EdgeSettings
 
-_AGGREGATOR: Final = "aggregator"
+AGGREGATOR: Final = "aggregator"
 
 
 class Outbox:
@@ -48,7 +48,7 @@ class Outbox:
         identity, command = self._context.voice.identity, job.command
         name = f"update-{command.cycle}-{command.trial}"
         address = weights_address(job.owner, identity.principal, command.experiment, name)
-        recipient = self._directory[_AGGREGATOR]  # type: ignore[index]
+        recipient = self._directory[AGGREGATOR]  # type: ignore[index]
         recipients: dict[str, MLKEM768X25519PublicKey] = {recipient.principal: recipient.sealing}
         found = await asyncio.to_thread(layout_of, weights)
         blobs = self._context.broker.blobs()

@@ -26,13 +26,14 @@ from bus.events.cycles import CycleKind
 from bus.events.weights import Encoded, Resources, Score
 from bus.identity.keys import Identity
 from bus.ports import Blobs
-from bus.weights import transfer
+from bus.weights import references, transfer
 from bus.weights.stores import choose
 from edge_daemon.disk import Disk
 from edge_daemon.domain.jobs import Job, Outcome, failed, keeps, task
 from edge_daemon.encoding import RESIDUAL, Files, encode_update, layout_of
 from edge_daemon.export import export
 from edge_daemon.kept import Kept
+from edge_daemon.outbox import AGGREGATOR
 from edge_daemon.settings import EdgeSettings
 from training.dataset import Index
 from training.errors import Category, Phase, TrainingError, during, egress_error
@@ -155,6 +156,9 @@ class Workshop:
             # Better now than after the training.
             self._blobs.at(choose(command.store, 0, None))
             encodings.check(command.encoding, strategy="")
+            references.require_place(command.code, owner=command.owner)
+            if command.model is not None:
+                references.require_place(command.model, owner=command.owner, actor=AGGREGATOR)
             await transfer.download_file(self._blobs, command.code, self._identity, inputs / "model.py")
             if command.model is not None:
                 await transfer.download_file(self._blobs, command.model, self._identity, inputs / WEIGHTS)

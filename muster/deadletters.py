@@ -128,8 +128,9 @@ def place(found: Letter, roles: Mapping[str, Role]) -> Consumer:
         Invalid: None did: the service read it in the log.
     """
     role, subject = roles.get(found.service), found.message.subject
-    if role is Role.AGGREGATOR and subjects.matches(topology.AGGREGATOR.filter, subject):
-        return topology.AGGREGATOR
+    for consumer in topology.WORK if role is Role.AGGREGATOR else ():
+        if subjects.matches(consumer.filter, subject):
+            return consumer
     if role is Role.EDGE and subjects.matches(subjects.commands(found.service), subject):
         return topology.commands_of(found.service)
     raise Invalid(

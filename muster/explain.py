@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Final
 
 from bus.events.base import PrincipalId
+from bus.events.custody import WeightsReleased
 from bus.events.cycles import (
     CycleAbandoned,
     CycleClosed,
@@ -126,6 +127,8 @@ class Teller:
             self._say(f"The policy engine held it: {'; '.join(body.reasons)}.")
         elif isinstance(body, ExperimentReleased):
             self._say("The policy engine let it go on.")
+        elif isinstance(body, WeightsReleased):
+            self._say(f"Sealed weights were let go, since {body.reason}: {_gone(body)}.")
         elif isinstance(body, ExperimentPaused):
             self._say("It was paused: no further cycle opened.")
         elif isinstance(body, ExperimentRequeued):
@@ -233,6 +236,11 @@ def explained(history: Iterable[Record]) -> list[str]:
 def _added(group: str, added: Mapping[PrincipalId, int]) -> str:
     who = ", ".join(f"{edge} {count}" for edge, count in added.items())
     return f"added to {group}: {who}"
+
+
+def _gone(body: WeightsReleased) -> str:
+    told = (("updates", body.updates), ("outcomes", body.outcomes))
+    return "; ".join(f"{what} of {', '.join(steps)}" for what, steps in told if steps)
 
 
 def _chosen(edges: tuple[PrincipalId, ...]) -> str:

@@ -13,11 +13,12 @@ from datetime import UTC, datetime
 
 import msgpack
 
+from aggregator.domain.citations import cited
 from aggregator.domain.inputs import combiner_of, members_of, surveyor_of
 from aggregator.domain.scores import combine
 from aggregator.domain.strategies.registry import inputs_of, strategy_of
 from bus.errors import Invalid, MusterError, NotFound
-from bus.events.base import Digest, PrincipalId
+from bus.events.base import Digest, OwnerId, PrincipalId
 from bus.events.cycles import CycleClosed, CycleKind, ModelAveraged, ModelEvaluated
 from bus.events.weights import FederatedScore, SealedObject
 from bus.identity.keys import Identity
@@ -28,6 +29,7 @@ from coordinator.domain.state import Experiment
 from coordinator.domain.world import World
 from muster.client import Client
 from muster.outcomes import Outcome, outcomes
+from muster.releases import Releases
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,7 @@ class Recomputed:
         found: Digest as recomputed; ``None`` if it could not be.
         reason: Why it could not be.
         gone: Whether that is because the updates are no longer kept.
+        code: Of the error that kept it from being recomputed.
     """
 
     cycle: str
@@ -47,6 +50,7 @@ class Recomputed:
     found: Digest | None
     reason: str | None = None
     gone: bool = False
+    code: str | None = None
 
     @property
     def is_model(self) -> bool:
@@ -71,7 +75,7 @@ async def replay(client: Client, experiment: Experiment, tell: Callable[[Recompu
     origin = experiment.spec.origin
     before: _Before | None = None if origin is None or origin.anew else (origin.model, origin.state)
     async for outcome in outcomes(client, experiment):
-        results.append(await _recompute(outcome, before, client.broker.blobs(), client.identity))
+        results.append(await _recompute(outcome, experiment.owner, before, client))
         tell(results[-1])
         before = (outcome.body.model, outcome.body.state) if isinstance(outcome.body, ModelAveraged) else before
     return results
@@ -111,8 +115,18 @@ async def world_at(client: Client, moment: Moment) -> World:
     return world
 
 
-async def _recompute(outcome: Outcome, before: _Before | None, blobs: Blobs, identity: Identity) -> Recomputed:
-    body = outcome.body
+async def _meant(outcome: Outcome, releases: Releases) -> str:
+    """When and why it was let go what an outcome follows from; empty if nothing was."""
+    closing = outcome.closing
+    bodies = [*(update.weights for update in outcome.updates.values()), closing.model, closing.state]
+    for body in bodies:
+        if body is not None and (clause := await releases.why(body.address)):
+            return f"; {clause}"
+    return ""
+
+
+async def _recompute(outcome: Outcome, owner: OwnerId, before: _Before | None, client: Client) -> Recomputed:
+    body, blobs, identity = outcome.body, client.broker.blobs(), client.identity
     if isinstance(body, ModelEvaluated):
         scores = combine({edge: update.scores for edge, update in outcome.updates.items()})
         return Recomputed(outcome.cycle, _digest(body.scores), _digest(scores))
@@ -120,12 +134,15 @@ async def _recompute(outcome: Outcome, before: _Before | None, blobs: Blobs, ide
         reason = "the closing goes on from another model or state than the outcome before it"
         return Recomputed(outcome.cycle, body.model.digest, None, reason)
     try:
-        found = await _average(outcome, blobs, identity)
+        found = await _average(outcome, owner, blobs, identity)
     except BodyFailed as error:
         gone = isinstance(error.reason, NotFound)
-        return Recomputed(outcome.cycle, body.model.digest, None, error.message, gone)
+        meant = await _meant(outcome, Releases(client, owner)) if gone else ""
+        return Recomputed(outcome.cycle, body.model.digest, None, error.message + meant, gone, error.code)
     except MusterError as error:
-        return Recomputed(outcome.cycle, body.model.digest, None, error.message, isinstance(error, NotFound))
+        gone = isinstance(error, NotFound)
+        meant = await _meant(outcome, Releases(client, owner)) if gone else ""
+        return Recomputed(outcome.cycle, body.model.digest, None, error.message + meant, gone, error.code)
     if found.model == body.model.digest and (found.state, found.selected, found.members) != _told(body):
         reason = (
             "the model is the same, but the strategy's state or choice, or the members, are others than the log says"
@@ -156,12 +173,11 @@ class _Found:
     members: dict[str, dict[PrincipalId, int]] | None
 
 
-async def _average(outcome: Outcome, blobs: Blobs, identity: Identity) -> _Found:
+async def _average(outcome: Outcome, owner: OwnerId, blobs: Blobs, identity: Identity) -> _Found:
     closing = outcome.closing
     strategy = strategy_of(closing)
     weights = strategy.weights([each.weight for each in closing.included])
-    updates = [body for update in outcome.updates.values() if (body := update.weights) is not None]
-    inputs = inputs_of(closing, strategy, updates)
+    inputs = inputs_of(closing, strategy, cited(closing, owner, outcome.updates))
     chosen = None
     survey = strategy.survey(len(weights))
     if survey is not None:

@@ -17,6 +17,7 @@ from coordinator.domain.decide import AGGREGATOR
 from coordinator.domain.state import Experiment
 from muster.client import Client
 from muster.outcomes import Outcome, outcomes
+from muster.releases import Releases
 
 
 @dataclass(frozen=True)
@@ -43,29 +44,37 @@ async def kept(client: Client, experiment: Experiment) -> list[Kept]:
         client: As the operator: nobody else may see what the store holds.
         experiment: Which.
     """
-    blobs = client.broker.blobs()
-    return [await _kept(blobs, experiment, outcome) async for outcome in outcomes(client, experiment)]
+    look = _Look(client.broker.blobs(), Releases(client, experiment.owner))
+    return [await _kept(look, experiment, outcome) async for outcome in outcomes(client, experiment)]
 
 
-async def _kept(blobs: Blobs, experiment: Experiment, outcome: Outcome) -> Kept:
+@dataclass(frozen=True)
+class _Look:
+    """Where to look."""
+
+    blobs: Blobs
+    releases: Releases
+
+
+async def _kept(look: _Look, experiment: Experiment, outcome: Outcome) -> Kept:
     kind = outcome.body.cycle.kind
     lost = [
         f"{edge}'s update: {problem}"
         for edge, update in outcome.updates.items()
-        if update.weights is not None and (problem := await _missing(blobs, update.weights, [AGGREGATOR]))
+        if update.weights is not None and (problem := await _missing(look, update.weights, [AGGREGATOR]))
     ]
     for what, beside in _beside(outcome).items():
-        if beside is not None and (problem := await _missing(blobs, beside, [AGGREGATOR], what)):
+        if beside is not None and (problem := await _missing(look, beside, [AGGREGATOR], what)):
             lost.append(problem)
     replay = "; ".join(lost)
     fork = "it is not a global model"
     if isinstance(outcome.body, ModelAveraged) and outcome.is_model:
         readers = [*experiment.spec.recipients, experiment.vendor]
-        fork = await _missing(blobs, outcome.body.model, readers) or await _missing(
-            blobs, experiment.spec.code, experiment.spec.recipients, what="the model file"
+        fork = await _missing(look, outcome.body.model, readers) or await _missing(
+            look, experiment.spec.code, experiment.spec.recipients, what="the model file"
         )
         if not fork and outcome.body.state is not None:
-            fork = await _missing(blobs, outcome.body.state, [AGGREGATOR], "the strategy's state")
+            fork = await _missing(look, outcome.body.state, [AGGREGATOR], "the strategy's state")
     anew = replay if kind is CycleKind.TRAIN else "nobody trained in it"
     return Kept(outcome.cycle, replay, fork, anew)
 
@@ -82,14 +91,15 @@ def _beside(outcome: Outcome) -> dict[str, SealedObject | None]:
     return {"the last global model": closing.model, "the strategy's state": closing.state}
 
 
-async def _missing(blobs: Blobs, body: SealedObject, readers: Iterable[str], what: str = "") -> str:
-    """What of ``body`` is no longer there; empty if all of it is."""
+async def _missing(look: _Look, body: SealedObject, readers: Iterable[str], what: str = "") -> str:
+    """What of ``body`` is no longer there, and since when if that was meant so; empty if all of it is."""
+    blobs = look.blobs
     own = blobs.at(body.store)
     there = await blobs.subjects(f"{body.address}.>")
     if own is not blobs.at(JETSTREAM):
         there |= await own.subjects(f"{body.address}.>")
     if not there:
-        found = "no longer kept"
+        found = await look.releases.why(body.address) or "no longer kept"
     else:
         chunks = sum(subjects.chunk(body.address, index) not in there for index in range(body.chunks))
         keys = [reader for reader in readers if subjects.wrapped_key(body.address, reader) not in there]

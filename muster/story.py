@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeVar, cast
 
 from bus.events import Body
+from bus.events.custody import Keep, PurgeRequested, WeightsPurged, WeightsReleased
 from bus.events.cycles import (
     CycleAbandoned,
     CycleClosed,
@@ -160,6 +161,23 @@ def _evaluated(body: ModelEvaluated) -> str:
 @_tells(ModelFailed)
 def _model_failed(body: ModelFailed) -> str:
     return f"{body.cycle}: {failures.line(body.failure)}"
+
+
+@_tells(WeightsReleased)
+def _released(body: WeightsReleased) -> str:
+    told = (("updates", body.updates), ("outcomes", body.outcomes))
+    return "; ".join([*(f"{what} of {', '.join(steps)}" for what, steps in told if steps), body.reason])
+
+
+@_tells(WeightsPurged)
+def _purged(body: WeightsPurged) -> str:
+    left = f"; not removed: what lies in {', '.join(body.left)}" if body.left else ""
+    return f"{body.bodies} bodies removed{left}"
+
+
+@_tells(PurgeRequested)
+def _purge_requested(body: PurgeRequested) -> str:
+    return f"keep {body.keep}" + (f" {body.last}" if body.keep is Keep.LAST else "")
 
 
 @_tells(ExperimentFailed)

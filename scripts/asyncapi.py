@@ -139,7 +139,7 @@ def receives(role: Role, channel: Channel) -> bool:
 
 def _filters(rules: Iterable[str], stream: StreamName) -> Iterator[str]:
     """What ``rules`` let a principal receive from ``stream``."""
-    consumers = {c.name: c.filter for c in (topology.AGGREGATOR, topology.commands_of(named(Role.EDGE)))}
+    consumers = {c.name: c.filter for c in (*topology.WORK, topology.commands_of(named(Role.EDGE)))}
     for rule in rules:
         tokens = rule.split(".")
         match tokens:
@@ -222,16 +222,17 @@ def operation_nodes(channel: Channel) -> Iterator[tuple[str, Node]]:
                 "messages": [{"$ref": f"#/channels/{channel.name}/messages/{channel.name}"}],
                 "tags": [{"name": role.value}],
             }
-            consumer = work(role)
-            if action == "receive" and consumer and subjects.matches(consumer.filter, channel.subject):
+            for consumer in work(role) if action == "receive" else ():
+                if not subjects.matches(consumer.filter, channel.subject):
+                    continue
                 node["x-jetstream"] = {"consumer": address(consumer.name), "ack_wait_s": consumer.ack_wait_s}
             yield f"{role}.{action}.{channel.name}", node
 
 
-def work(role: Role) -> topology.Consumer | None:
-    """The durable consumer from which a role takes work."""
+def work(role: Role) -> tuple[topology.Consumer, ...]:
+    """The durable consumers from which a role takes work."""
     edge = topology.commands_of(named(Role.EDGE))
-    return {Role.AGGREGATOR: topology.AGGREGATOR, Role.EDGE: edge}.get(role)
+    return {Role.AGGREGATOR: topology.WORK, Role.EDGE: (edge,)}.get(role, ())
 
 
 def text(description: str, **more: str) -> Node:

@@ -32,6 +32,13 @@ from audit_sink import service as audit_sink  # noqa: E402
 from bus.errors import MusterError  # noqa: E402
 from bus.events import CATALOGUE, Body, Event  # noqa: E402
 from bus.events.base import FEDERATION  # noqa: E402
+from bus.events.custody import (  # noqa: E402
+    Keep,
+    KeepingRuled,
+    PurgeRequested,
+    WeightsPurged,
+    WeightsReleased,
+)
 from bus.events.cycles import (  # noqa: E402
     CycleAbandoned,
     CycleExpired,
@@ -165,6 +172,22 @@ async def paused_and_aborted(running: Spine) -> None:
     await until(running, ExperimentAborted)
 
 
+async def kept_less(running: Spine) -> None:
+    """The operator keeps the last model alone; when it is over, nothing."""
+    operator = running.voice("operator")
+    await operator.say(KeepingRuled(federation=FEDERATION, keep=Keep.LAST, request="1", reason="room"))
+    await running.submit()
+    await until(running, ExperimentCompleted)
+    await operator.say(PurgeRequested(experiment=X, keep=Keep.NOTHING, request="2"), owner=ACME)
+    async with asyncio.timeout(PATIENCE_S):
+        let_go: WeightsReleased | None = None
+        async for said in verified(running.broker, Directory(people.anchor()), "ev.>", reject=ignore, follow=True):
+            if isinstance(said.body, WeightsReleased) and "2-train" in said.body.outcomes:
+                let_go = said.body
+            if isinstance(said.body, WeightsPurged) and let_go is not None and said.body.turn == let_go.turn:
+                return
+
+
 def _once(running: Spine, wish: Callable[[], Event]) -> None:
     """Have the vendor ask for something while the first training cycle runs."""
     asked = asyncio.Event()
@@ -204,7 +227,7 @@ async def rejected(running: Spine) -> None:
     async def tear(command: RunCycle) -> None:
         if command.cycle.kind is CycleKind.TRAIN and command.cycle.number == 1:
             # What is written first stays: the edge's own chunk will be refused by the store.
-            await blobs.put(f"w.acme.hospital-b.{X}.update-{command.cycle}.c.0", b"torn")
+            await blobs.put(f"w.acme.hospital-b.{X}.update-{command.cycle}-1.c.0", b"torn")
 
     running.edges["hospital-b"].delay = tear
     await running.submit(quorum=2)
@@ -330,7 +353,7 @@ def _nonsense() -> Message:
 SCENARIOS: Final[dict[str, Callable[[Spine], Awaitable[None]]]] = {
     scenario.__name__.replace("_", "-"): scenario
     for scenario in (
-        *(completed, stopped_and_resumed, stopped, paused_and_aborted, refused, unchanged),
+        *(completed, kept_less, stopped_and_resumed, stopped, paused_and_aborted, refused, unchanged),
         *(rejected, global_pause, requeued, late, retried, abandoned, lapsed, forged),
     )
 }

@@ -147,7 +147,7 @@ async def _provide(town: Town, voice: Voice) -> None:
     control = town.operator.control
     await provide_streams(control, disk_bytes=description.disk_bytes)
     began = time.monotonic()
-    for consumer in (topology.AGGREGATOR, *(topology.commands_of(edge) for edge in description.edges)):
+    for consumer in (*topology.WORK, *(topology.commands_of(edge) for edge in description.edges)):
         await provide_consumer(control, consumer)
     town.took_s["consumers"] = time.monotonic() - began
     began = time.monotonic()

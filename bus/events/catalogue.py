@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from bus.errors import Invalid, VersionUnknown
-from bus.events import cycles, datasets, experiments, governance, principals
+from bus.events import custody, cycles, datasets, experiments, governance, principals
 from bus.events.base import Body
 
 Upcaster = Callable[[dict[str, Any]], dict[str, Any]]
@@ -105,5 +105,9 @@ CATALOGUE: Final = Catalogue(
         governance.ExperimentHeld,
         governance.ExperimentReleased,
         governance.Checkpointed,
+        custody.KeepingRuled,
+        custody.PurgeRequested,
+        custody.WeightsReleased,
+        custody.WeightsPurged,
     ]
 )

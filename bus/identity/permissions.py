@@ -38,6 +38,9 @@ def permissions(principal: Principal) -> Permissions:
         case Role.AGGREGATOR:
             rules += [*_says(name), f"w.*.{name}.>", *_reads(name, StreamName.EVENTS, "ev.>")]
             rules += [_gets(StreamName.WEIGHTS, "w.>"), *_takes(topology.AGGREGATOR)]
+            # To remove what was released. The server knows no purge of some subjects only (decision 25).
+            rules += [f"$JS.API.STREAM.{what}.{StreamName.WEIGHTS}" for what in ("INFO", "PURGE")]
+            rules += _takes(topology.RELEASES)
         case Role.POLICY_ENGINE | Role.AUDIT_SINK:
             rules += [*_says(name), *_reads(name, StreamName.EVENTS, "ev.>")]
         case Role.EDGE:

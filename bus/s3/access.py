@@ -21,11 +21,13 @@ class Access:
         read: Below which it may read objects.
         write: Below which it may write objects.
         manage: Whether it may list and delete everything.
+        remove: Below which it lists and deletes, where the store tells that from writing.
     """
 
     read: tuple[str, ...] = ()
     write: tuple[str, ...] = ()
     manage: bool = False
+    remove: tuple[str, ...] = ()
 
 
 def access(principal: Principal) -> Access:
@@ -35,7 +37,7 @@ def access(principal: Principal) -> Access:
         case Role.OPERATOR:
             return Access((f"{ROOT}/",), (f"{ROOT}/",), manage=True)
         case Role.AGGREGATOR:
-            return Access((f"{ROOT}/",), (own,))
+            return Access((f"{ROOT}/",), (own,), remove=(f"{ROOT}/",))
         case Role.EDGE:
             return Access((f"{ROOT}/{Role.AGGREGATOR}/",), (own,))
         case Role.VENDOR:

@@ -14,7 +14,7 @@ import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError
 from obstore.store import S3Store
 
-from bus.errors import Invalid
+from bus.errors import Integrity, Invalid
 from bus.s3.failures import translated
 from bus.s3.keys import key, prefix, subject
 from bus.s3.settings import Credential, S3Settings
@@ -88,6 +88,13 @@ class S3Blobs:
         """What was stored under ``subject``."""
         with self._translated(f"read {subject!r}"):
             found = await obstore.get_async(self._store, key(subject))
+            if found.meta["size"] > MIB:
+                # Whatever a store makes of a chunk, it shall not fill the reader's memory.
+                raise Integrity(
+                    f"{subject!r} has {found.meta['size']} bytes in the S3 store {self._where}; a sealed chunk has at "
+                    f"most {MIB}: somebody else wrote there",
+                    code="s3.oversize",
+                )
             return bytes(await found.bytes_async())
 
     async def subjects(self, filter_: str) -> frozenset[str]:

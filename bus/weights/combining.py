@@ -13,6 +13,7 @@ from bus.events.weights import SealedObject
 from bus.identity.keys import Identity
 from bus.ports import Blobs
 from bus.weights import encoded, transfer
+from bus.weights.headed import headed
 from bus.weights.lockstep import BodyFailed, lockstep
 from bus.weights.tape import state_tape
 from bus.weights.transfer import Incoming
@@ -160,5 +161,10 @@ async def _rows(
         except MusterError as error:
             raise BodyFailed(index, error) from error
         read.append(incoming)
-    rows = cast("AsyncGenerator[list[bytes], None]", lockstep(read, ahead=len(bodies) <= _FEW))
+    # What is encoded is held to the model's header instead.
+    bodies_read = [
+        plain if body.encoded is not None else checked
+        for body, plain, checked in zip(bodies, read, headed(read, bodies), strict=True)
+    ]
+    rows = cast("AsyncGenerator[list[bytes], None]", lockstep(bodies_read, ahead=len(bodies) <= _FEW))
     return encoded.rows(await stack.enter_async_context(aclosing(rows)), updates)

@@ -60,6 +60,8 @@ class Seal:
         self._address = address
         self._bound: bytes = msgpack.packb(["muster chunk v1", address, size_bytes, chunk_bytes])
         self._last = max(1, -(-size_bytes // chunk_bytes)) - 1
+        self._chunk_bytes = chunk_bytes
+        self._last_bytes = size_bytes - self._last * chunk_bytes
 
     @classmethod
     def of(cls, key: bytes, sealed: SealedObject) -> Seal:
@@ -74,16 +76,21 @@ class Seal:
         """The plaintext of chunk ``index``.
 
         Raises:
-            Integrity: Not the chunk that was sealed at this place of this object with this key.
+            Integrity: Not the chunk that was sealed at this place of this object with this key, or not as long as all
+                chunks of such an object: who sealed it may not cut it otherwise either.
         """
+        expected = (self._last_bytes if index == self._last else self._chunk_bytes) + TAG_BYTES
+        if len(sealed) != expected:
+            raise self._broken(index, f"cut or filled up to {len(sealed)} bytes, and had {expected}")
         try:
             return self._cipher.decrypt(self._nonce(index), sealed, self._bound)
         except InvalidTag:
-            raise Integrity(
-                f"chunk {index} of {self._address!r} does not open: it was changed, cut, moved or sealed otherwise",
-                code="seal.broken",
-                chunk=index,
-            ) from None
+            raise self._broken(index, "changed, cut, moved or sealed otherwise") from None
+
+    def _broken(self, index: int, why: str) -> Integrity:
+        return Integrity(
+            f"chunk {index} of {self._address!r} does not open: it was {why}", code="seal.broken", chunk=index
+        )
 
     def _nonce(self, index: int) -> bytes:
         return bytes(7) + index.to_bytes(4, "big") + (b"\x01" if index == self._last else b"\x00")

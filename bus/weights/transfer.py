@@ -18,7 +18,7 @@ from bus.events.base import Digest
 from bus.events.weights import JETSTREAM, SealedObject
 from bus.identity.keys import Identity
 from bus.ports import Blobs, BlobStore
-from bus.weights import sealing
+from bus.weights import references, sealing
 from bus.weights.sealing import CHUNK_BYTES, Seal
 from bus.wire import subjects
 
@@ -202,7 +202,7 @@ class Incoming:
         """
         self._ask()
         taken: list[bytes | bytearray] = []
-        while self._under_way and len(taken) < most and (not taken or self._under_way[0].done()):
+        while self._under_way and len(taken) < most and (not taken or _came(self._under_way[0])):
             taken.append(await self._under_way.popleft())
         self._ask()
         return taken
@@ -242,6 +242,11 @@ class Incoming:
         await asyncio.gather(*self._under_way, return_exceptions=True)
 
 
+def _came(chunk: asyncio.Task[bytes | bytearray]) -> bool:
+    """Whether it is there. If it is missing, those before it are opened first: what is wrong first is told."""
+    return chunk.done() and not chunk.cancelled() and chunk.exception() is None
+
+
 @asynccontextmanager
 async def incoming(
     blobs: Blobs, sealed: SealedObject, identity: Identity, *, window: int = WINDOW
@@ -250,9 +255,10 @@ async def incoming(
 
     Raises:
         NotFound: It was not sealed for this principal.
-        Integrity: The wrapped key does not open.
+        Integrity: The wrapped key does not open, or the reference itself cannot be true.
         Configuration: This process knows no such store.
     """
+    references.check(sealed)
     chunks = blobs.at(sealed.store)
     body = Incoming(chunks, Seal.of(await fetch_key(blobs, sealed, identity), sealed), sealed, window)
     try:

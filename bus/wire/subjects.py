@@ -23,6 +23,7 @@ from bus.errors import Invalid
 from bus.events import Body, Command, Event, Signal
 
 _TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_ADDRESS_TOKENS: Final = 4
 
 
 def token(value: str, what: str) -> str:
@@ -79,12 +80,18 @@ def of(body: Body, *, owner: str, actor: str) -> str:
         case Event():
             return str(EventSubject(owner, noun, body.entity_id, actor, word, body.key))
         case Command():
-            return f"cmd.{body.edge}.{body.experiment}.{noun}_{word}.{token(body.key, 'command key')}"
+            return command(type(body), edge=body.edge, experiment=body.experiment, key=body.key)
         case Signal(FAMILY="lease"):
             return f"lease.{actor}"
         case _:
             experiment = token(str(getattr(body, "experiment", "none")), "experiment")
             return f"tel.{owner}.{experiment}.{actor}"
+
+
+def command(kind: type[Command], *, edge: str, experiment: str, key: str) -> str:
+    """The subject of a command: its id follows from it (``envelope.message_id``)."""
+    noun, word = kind.TYPE.split(".")
+    return f"cmd.{edge}.{experiment}.{noun}_{word}.{token(key, 'command key')}"
 
 
 def strand(owner: str, entity_id: str, actor: str) -> str:
@@ -127,6 +134,22 @@ def weights_address(owner: str, actor: str, experiment: str, name: str) -> str:
     """Address of a sealed object: prefix of its chunks' subjects."""
     tokens = [owner, actor, experiment, name]
     return ".".join(["w", *(token(value, "address token") for value in tokens)])
+
+
+def address_parts(address: str) -> tuple[str, str, str, str]:
+    """Owner, actor, experiment and object of the address of a sealed object.
+
+    Raises:
+        Invalid: It is not such an address.
+    """
+    family, *tokens = address.split(".")
+    if family != "w" or len(tokens) != _ADDRESS_TOKENS or not all(map(_TOKEN.fullmatch, tokens)):
+        raise Invalid(
+            f"{address[:200]!r} is not the address of a sealed object (w.<owner>.<actor>.<experiment>.<object>)",
+            code="subject.form",
+        )
+    owner, actor, experiment, name = tokens
+    return owner, actor, experiment, name
 
 
 def dead_letter(service: str, code: str, sequence: int) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from bus.events.custody import WeightsReleased
 from bus.events.cycles import CycleClosed
 from bus.wire import subjects
 
@@ -105,6 +106,10 @@ AGGREGATOR: Final = Consumer(
     max_ack_pending=4,
 )
 """Closed cycles, for the aggregator."""
+RELEASES: Final = Consumer("releases", StreamName.EVENTS, subjects.said(WeightsReleased))
+"""Weights that nobody keeps any more, for the aggregator."""
+WORK: Final = (AGGREGATOR, RELEASES)
+"""Places from which the aggregator takes work."""
 
 READERS_PER_PRINCIPAL: Final = 8
 """How many histories a principal may read at once: its readers' names are part of its permissions."""

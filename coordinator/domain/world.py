@@ -18,6 +18,7 @@ from bus.wire.record import Record
 from coordinator.domain.decide import blocked, decide, waits_for_place
 from coordinator.domain.evolve import Recalled, evolve, evolve_fleet
 from coordinator.domain.forks import forked
+from coordinator.domain.keeper import Keeper, Kept
 from coordinator.domain.orders import to_cancel
 from coordinator.domain.queue import Place, queue, running
 from coordinator.domain.state import Experiment, Fleet, Phase
@@ -35,6 +36,7 @@ class _Content:
     fleet: Fleet
     over: list[str]
     forgotten: set[str]
+    kept: Kept
 
 
 _CONTENT: Final = TypeAdapter(_Content)
@@ -49,7 +51,7 @@ class World:
             holds does not grow with the history. What it has to know of one of them later, it is told (``recall``).
     """
 
-    FORM: ClassVar[str] = "coordinator 5"
+    FORM: ClassVar[str] = "coordinator 6"
 
     def __init__(self, places: int = PLACES, *, remember: bool = True) -> None:
         self._places = places
@@ -59,6 +61,7 @@ class World:
         self._forgotten: set[str] = set()
         self.experiments: dict[str, Experiment] = {}
         self.fleet = Fleet()
+        self.keeper = Keeper()
         self.position = 0
 
     def recall(self, experiment: Recalled | None) -> None:
@@ -67,12 +70,16 @@ class World:
 
     def fold(self, record: Record) -> Iterable[str]:
         """Take in ``record``; returns the experiments about which there may be something new to decide."""
+        touched = list(self._fold(record))
+        return [*touched, *(key for key in self.keeper.fold(record) if key not in touched)]
+
+    def _fold(self, record: Record) -> Iterable[str]:
         self.position = record.sequence
         self._forget(record.stored_at)
         body = record.body
         if isinstance(body, EdgeAppeared | EdgeLapsed | DatasetRegistered):
             self.fleet = evolve_fleet(self.fleet, record)
-            return self.open()
+            return self._live()
         identity: ExperimentId | None = getattr(body, "experiment", None)
         if identity is None or identity in self._forgotten:
             return []
@@ -112,7 +119,9 @@ class World:
 
     def dump(self) -> bytes:
         """Everything that it knows, as JSON."""
-        return _CONTENT.dump_json(_Content(self.position, self.experiments, self.fleet, self._over, self._forgotten))
+        return _CONTENT.dump_json(
+            _Content(self.position, self.experiments, self.fleet, self._over, self._forgotten, self.keeper.kept)
+        )
 
     def restore(self, content: bytes) -> None:
         """Know what was dumped.
@@ -123,18 +132,26 @@ class World:
         found = _CONTENT.validate_json(content)
         self.position, self.experiments, self.fleet = found.position, found.experiments, found.fleet
         self._over, self._forgotten = found.over, found.forgotten
+        self.keeper = Keeper(found.kept)
 
     def open(self) -> list[str]:
-        """Experiments that are not over, and those whose edges may not know it yet."""
+        """Experiments that are not over, those whose edges may not know it yet, and those of which weights are kept."""
+        live = self._live()
+        return [*live, *(key for key in self.keeper.holdings if key not in live)]
+
+    def _live(self) -> list[str]:
         return [e.id for e in self.experiments.values() if not e.phase.final or e.cycle is not None]
 
     def decide(self, entity_id: str, now: datetime) -> Decision | None:
         """What is to be said next about an experiment."""
         experiment = self.experiments.get(entity_id)
-        if experiment is None:
-            return None
-        event = decide(experiment, self.fleet, now, self.queue().get(experiment.id))
-        return None if event is None else Decision(event, experiment.owner, experiment.strand)
+        event = None
+        if experiment is not None:
+            event = decide(experiment, self.fleet, now, self.queue().get(experiment.id))
+        if experiment is None or event is None:
+            # What goes is never in a hurry.
+            return self.keeper.decide(ExperimentId(entity_id), now)
+        return Decision(event, experiment.owner, experiment.strand)
 
     def queue(self) -> dict[ExperimentId, Place]:
         """Where the experiments stand that wait for nothing but room."""
@@ -159,4 +176,4 @@ class World:
     def deadlines(self) -> dict[ExperimentId, datetime]:
         """When something is to be decided even if nothing happens."""
         found = {e.id: e.deadline for e in self.experiments.values()}
-        return {key: at for key, at in found.items() if at is not None}
+        return self.keeper.ages | {key: at for key, at in found.items() if at is not None}

@@ -117,8 +117,11 @@ async def _bus(operator: _Operator, description: Description) -> tuple[Server, B
     streams = tuple(_stream(spec, info, description.disk_bytes) for spec, info in infos.items())
     there = next((info for info in infos.values() if info is not None), None)
     version = None if there is None else there["config"].get("metadata", {}).get("_nats.ver")
-    places = {"aggregator": topology.AGGREGATOR, **{e: topology.commands_of(e) for e in description.edges}}
-    consumers = [await _consumer(operator, holder, spec) for holder, spec in places.items()]
+    places = [
+        *(("aggregator", spec) for spec in topology.WORK),
+        *((e, topology.commands_of(e)) for e in description.edges),
+    ]
+    consumers = [await _consumer(operator, holder, spec) for holder, spec in places]
     missing = {spec.name for spec, info in infos.items() if info is None}
     said = None if missing & _TELLING else await _said(operator, description)
     return Server(description.url, version), Bus(streams, tuple(consumers), await _dead(operator), said)

@@ -251,5 +251,15 @@ AREA: Final = Area(
             "It was killed, most likely for want of memory.",
             "see the log that the message names, then run it again",
         ),
+        Entry(
+            1531,
+            "purge.running",
+            ("invalid",),
+            Who.OPERATOR,
+            "All but the final model, or all, can go of an experiment that is over only.",
+            "It runs, waits, is paused, or was stopped and can be resumed.",
+            "abort it first, or keep its last models",
+            ("muster abort ID", "muster purge ID --keep last"),
+        ),
     ),
 )

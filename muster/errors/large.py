@@ -127,5 +127,14 @@ AREA: Final = Area(
             "It is down, its address is wrong, or the network is cut. Services and edges try again by themselves.",
             "check that it runs, and its address in the settings",
         ),
+        Entry(
+            3331,
+            "s3.oversize",
+            ("integrity",),
+            Who.OPERATOR,
+            "The S3 store gives out more bytes for a sealed chunk than there can be.",
+            "Somebody else can write to the bucket, or the store is not honest.",
+            "find out who can write to the bucket",
+        ),
     ),
 )

@@ -252,7 +252,7 @@ class Supervisor:
         endpoint = Endpoint(self.description.url, OPERATOR, operator.nkey_seed)
         async with JetStreamBroker.connect(endpoint) as broker:
             await provide_streams(broker.control, disk_bytes=self.description.disk_bytes)
-            for consumer in (topology.AGGREGATOR, *(topology.commands_of(edge) for edge in self.description.edges)):
+            for consumer in (*topology.WORK, *(topology.commands_of(edge) for edge in self.description.edges)):
                 await provide_consumer(broker.control, consumer)
             await introduce(Voice(broker, operator), self.layout, self.description)
         await self._try_store()

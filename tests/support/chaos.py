@@ -216,7 +216,10 @@ class ChaosBlobs:
         return await self.inner.get(subject)
 
     async def delete(self, filter_: str) -> int:
-        return await self.inner.delete(filter_)
+        await self.line.cross(f"delete {filter_}")
+        count = await self.inner.delete(filter_)
+        await self.line.back(f"delete {filter_}")
+        return count
 
     async def subjects(self, filter_: str) -> frozenset[str]:
         return await self.inner.subjects(filter_)

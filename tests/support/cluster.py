@@ -182,7 +182,7 @@ async def federation_on_cluster(folder: Path, *, lease_s: float = 3.0) -> AsyncI
         endpoint = Endpoint(cluster.url, OPERATOR, identities[OPERATOR].nkey_seed)
         operator = await stack.enter_async_context(JetStreamBroker.connect(endpoint, patient=True))
         await provide(operator.control)
-        for consumer in (topology.AGGREGATOR, *map(topology.commands_of, EDGES)):
+        for consumer in (*topology.WORK, *map(topology.commands_of, EDGES)):
             await provide_consumer(operator.control, consumer)
         await introduce(Voice(operator, identities[OPERATOR]), layout, layout.read())
         services = {name: Service(layout, name) for name in (*SERVICES, *EDGES)}

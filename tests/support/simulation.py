@@ -270,7 +270,7 @@ class Simulation:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """The federation, in place."""
-        for consumer in (topology.AGGREGATOR, *(topology.commands_of(edge) for edge in EDGES)):
+        for consumer in (*topology.WORK, *(topology.commands_of(edge) for edge in EDGES)):
             self.broker.provide(consumer)
         await introduce(self.broker)
         for name in (*SERVICES, *EDGES):

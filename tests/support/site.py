@@ -20,6 +20,7 @@ from bus.events.experiments import Limits, TaskData
 from bus.events.weights import SealedObject
 from bus.identity.directory import Directory
 from bus.memory import MemoryBroker
+from bus.ports import Broker
 from bus.runtime.listening import ignore, verified
 from bus.runtime.service import Context
 from bus.runtime.voice import Voice
@@ -80,18 +81,21 @@ class Site:
 
     folder: Path
     settings: EdgeSettings
-    broker: MemoryBroker = field(default_factory=MemoryBroker)
+    broker: Any = field(default_factory=MemoryBroker)
 
     @classmethod
-    async def made(cls, folder: Path, **settings: Any) -> Site:
+    async def made(cls, folder: Path, broker: Broker | None = None, **settings: Any) -> Site:
+        """A site; ``broker`` is a real one on which the edge's commands wait, else it is a memory bus."""
         url = await fill_store(folder)
         site = cls(
             folder,
             EdgeSettings(
                 server_url="memory", identity=folder, anchor=folder, data=folder / "edge", store_url=url, **settings
             ),
+            broker or MemoryBroker(),
         )
-        site.broker.provide(topology.commands_of(EDGE))
+        if isinstance(site.broker, MemoryBroker):
+            site.broker.provide(topology.commands_of(EDGE))
         operator = site.voice("operator")
         for name in people.ROLES:
             if name != "operator":

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections import defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -75,6 +76,10 @@ class Edge:
     directory: Directory
     folder: Path
     delay: Callable[[RunCycle], Awaitable[None]] | None = None
+    forge: Callable[[RunCycle, UpdateSealed], Awaitable[Event]] | None = None
+    """What it says instead, once its weights are stored."""
+    store: str = JETSTREAM
+    """Where its weights go, whatever the plan wants."""
     handled: list[str] = field(default_factory=list)
     learn: Learn = steps
     claim: Callable[[SealedObject], SealedObject] = lambda sealed: sealed
@@ -95,7 +100,10 @@ class Edge:
         self.handled.append(str(command.cycle))
         if self.delay is not None:
             await self.delay(command)
-        await self.voice.say(await self.update(command, record), owner=ACME, cause=record)
+        said: Event = await self.update(command, record)
+        if self.forge is not None and isinstance(said, UpdateSealed):
+            said = await self.forge(command, said)
+        await self.voice.say(said, owner=ACME, cause=record)
 
     async def update(self, command: RunCycle, record: Record) -> Event:
         sealed = None
@@ -112,7 +120,7 @@ class Edge:
         )
 
     async def _upload(self, command: RunCycle, record: Record) -> Any:
-        path = self.folder / f"{self.name}-{command.cycle}.safetensors"
+        path = self.folder / f"{self.name}-{command.experiment}-{command.cycle}.safetensors"
         model = path.with_suffix(".model")
         received: Tensors = {}
         if command.cycle.kind is CycleKind.TRAIN:
@@ -123,11 +131,13 @@ class Edge:
         save_file(tensors, path, {"muster": json.dumps({"reductions": reductions})})
         data = path.read_bytes()
         about = layout.parse(data[: layout.header_bytes(data)])
-        address = weights_address("acme", self.name, command.experiment, f"update-{command.cycle}")
+        address = weights_address("acme", self.name, command.experiment, f"update-{command.cycle}-{command.trial}")
         to = {"aggregator": self.directory["aggregator"].sealing}  # type: ignore[index]
         own, blobs = people.identity(self.name), self.broker.blobs()
         if command.encoding.plain:
-            sealed = await transfer.upload_file(blobs, path, address, own, to, layout=about.digest)
+            sealed = await transfer.upload_file(
+                blobs, path, address, own, to, layout=about.digest, store=lambda _: self.store
+            )
             return self.claim(sealed.model_copy(update={"members": about.members or None}))
         said, frames = self.encode(command, record, model, path)
         said_of = await encoded.upload(
@@ -139,7 +149,7 @@ class Edge:
             encoded=said,
             size_bytes=about.size_bytes,
             layout=about.digest,
-            store=lambda _: JETSTREAM,
+            store=lambda _: self.store,
         )
         return self.claim(said_of)
 
@@ -186,6 +196,7 @@ class Spine:
         raise AssertionError
 
 
+CONSUMERS = (*topology.WORK, *(topology.commands_of(edge) for edge in EDGES))
 SERVICES = {"coordinator": coordinator, "policy_engine": policy_engine, "aggregator": aggregator}
 SETTINGS: dict[str, type[ServiceSettings]] = {
     "coordinator": coordinator.CoordinatorSettings,
@@ -210,19 +221,29 @@ async def run_service(broker: Broker, name: str, folder: Path, stop: asyncio.Eve
 
 
 @asynccontextmanager
-async def running_spine(folder: Path, broker: MemoryBroker | None = None) -> AsyncIterator[Spine]:
-    """Services and three edges, with everybody registered, data announced and the vendor allowed."""
-    broker = broker or MemoryBroker()
-    for consumer in (topology.AGGREGATOR, *(topology.commands_of(edge) for edge in EDGES)):
-        broker.provide(consumer)
-    await introduce(broker)
+async def running_spine(
+    folder: Path, broker: MemoryBroker | None = None, *, brokers: Mapping[str, Broker] | None = None
+) -> AsyncIterator[Spine]:
+    """Services and three edges, with everybody registered, data announced and the vendor allowed.
+
+    Args:
+        folder: For the edges' files.
+        broker: The memory bus, if it shall be a certain one.
+        brokers: Principal -> its connection to a real one that has its consumers; then there is no memory bus.
+    """
+    if brokers is None:
+        memory = broker or MemoryBroker()
+        for consumer in CONSUMERS:
+            memory.provide(consumer)
+        brokers = defaultdict(lambda: memory)
+    await introduce(brokers["operator"])
     stop = asyncio.Event()
-    spine = Spine(broker, await learn_principals(broker, people.anchor()), folder)
+    spine = Spine(brokers["operator"], await learn_principals(brokers["operator"], people.anchor()), folder)
     async with asyncio.TaskGroup() as group:
         for name in SERVICES:
-            group.create_task(run_service(broker, name, folder, stop))
+            group.create_task(run_service(brokers[name], name, folder, stop))
         for name in EDGES:
-            spine.edges[name] = Edge(name, broker, spine.directory, folder)
+            spine.edges[name] = Edge(name, brokers[name], spine.directory, folder)
             group.create_task(spine.edges[name].run(stop))
         try:
             yield spine

@@ -70,7 +70,7 @@ async def town(tmp_path: Path) -> AsyncIterator[Town]:
         }
         operator = brokers["operator"].control
         await provide_streams(operator, disk_bytes=1024**3)
-        for consumer in (topology.AGGREGATOR, topology.commands_of("hospital-a"), topology.commands_of("hospital-b")):
+        for consumer in (*topology.WORK, topology.commands_of("hospital-a"), topology.commands_of("hospital-b")):
             await provide_consumer(operator, consumer)
         yield Town(brokers)
 
@@ -198,6 +198,24 @@ async def test_nobody_but_the_operator_manages_streams(town: Town) -> None:
         for call in ("STREAM.DELETE.EVENTS", "STREAM.PURGE.EVENTS", "STREAM.INFO.EVENTS", "CONSUMER.LIST.EVENTS"):
             with pytest.raises(Denied):
                 await api.call(town[name].control, call)
+
+
+async def test_the_aggregator_alone_removes_sealed_weights(town: Town) -> None:
+    for name in PEOPLE:
+        await town.publish("hospital-a", "w.acme.hospital-a.X.update-1.c.0")
+        if name in {"operator", "aggregator"}:
+            assert await town[name].blobs().delete("w.acme.hospital-a.X.update-1.>") == 1
+            continue
+        with pytest.raises(Denied):
+            await town[name].blobs().delete("w.acme.hospital-a.X.update-1.>")
+    for call in (
+        "STREAM.DELETE.WEIGHTS",
+        "STREAM.UPDATE.WEIGHTS",
+        "STREAM.MSG.DELETE.WEIGHTS",
+        "STREAM.PURGE.COMMANDS",
+    ):
+        with pytest.raises(Denied):
+            await api.call(town["aggregator"].control, call)
 
 
 async def test_not_even_the_operator_deletes_events(town: Town) -> None:

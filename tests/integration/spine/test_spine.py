@@ -104,7 +104,7 @@ async def test_a_torn_update_is_rejected_named_and_left_out(tmp_path: Path) -> N
         async def tear(command: RunCycle) -> None:
             if command.cycle.kind == "train" and command.cycle.number == 1:
                 # What is written first stays: the edge's own chunk will be refused by the store.
-                address = f"w.acme.hospital-b.{X}.update-{command.cycle}"
+                address = f"w.acme.hospital-b.{X}.update-{command.cycle}-1"
                 await blobs.put(f"{address}.c.0", b"torn")
 
         spine.edges["hospital-b"].delay = tear

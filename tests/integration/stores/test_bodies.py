@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bus.errors import Configuration, Integrity, MusterError, NotFound, Unavailable
+from bus.errors import Configuration, MusterError, Unavailable
 from bus.events.weights import JETSTREAM, S3, SealedObject
 from bus.memory import MemoryBroker
 from bus.ports import BlobStore
@@ -145,53 +145,3 @@ async def test_who_does_not_know_the_store_says_so(weed: Weed, tmp_path: Path) -
         await download(MemoryBroker(), sealed, tmp_path / "out")
     with pytest.raises(Configuration, match="'tape'"):
         await download(broker, sealed.model_copy(update={"store": "tape"}), tmp_path / "out")
-
-
-def flipped(chunks: dict[int, bytes]) -> dict[int, bytes]:
-    data = bytearray(chunks[1])
-    data[1000] ^= 1
-    return {1: bytes(data)}
-
-
-def swapped(chunks: dict[int, bytes]) -> dict[int, bytes]:
-    return {0: chunks[1], 1: chunks[0]}
-
-
-def truncated(chunks: dict[int, bytes]) -> dict[int, bytes]:
-    return {2: chunks[2][:-1]}
-
-
-def emptied(_chunks: dict[int, bytes]) -> dict[int, bytes]:
-    return {0: b""}
-
-
-@pytest.mark.parametrize("where", [JETSTREAM, S3])
-@pytest.mark.parametrize("damage", [flipped, swapped, truncated, emptied])
-async def test_what_a_store_changed_is_noticed(
-    weed: Weed, tmp_path: Path, where: str, damage: Callable[[dict[int, bytes]], dict[int, bytes]]
-) -> None:
-    bucket = weed.bucket()
-    broker = MemoryBroker(stores={S3: weed.blobs(bucket)})
-    sealed = await upload(broker, write_body(tmp_path, 3 * CHUNK_BYTES), where)
-    store = broker.blobs().at(where)
-    chunks = {index: await store.get(subjects.chunk(ADDRESS, index)) for index in range(3)}
-    for index, data in damage(chunks).items():
-        subject = subjects.chunk(ADDRESS, index)
-        if where == S3:
-            weed.overwrite(bucket, subject, data)
-        else:
-            await store.delete(subject)
-            await store.put(subject, data)
-    with pytest.raises(Integrity, match="does not open"):
-        await download(broker, sealed, tmp_path / "out")
-    assert not (tmp_path / "out").exists()
-
-
-@pytest.mark.parametrize("where", [JETSTREAM, S3])
-async def test_what_a_store_lost_is_noticed(weed: Weed, tmp_path: Path, where: str) -> None:
-    broker = MemoryBroker(stores={S3: weed.blobs(weed.bucket())})
-    sealed = await upload(broker, write_body(tmp_path, 3 * CHUNK_BYTES), where)
-    assert await broker.blobs().at(where).delete(subjects.chunk(ADDRESS, 1)) == 1
-    with pytest.raises(NotFound):
-        await download(broker, sealed, tmp_path / "out")
-    assert not (tmp_path / "out").exists()
