@@ -107,7 +107,7 @@ def layout_of(path: Path) -> Layout:
 
 def _frames(command: RunCycle, files: Files, left: _Left | None) -> Iterator[Frame]:
     places = Places()
-    chunks = zip(transfer.read_chunks(files.model), transfer.read_chunks(files.trained), strict=True)
+    chunks = zip(encoded.read_chunks(files.model), encoded.read_chunks(files.trained), strict=True)
     for index, (model, trained) in enumerate(chunks):
         place = places.take(model)
         draws = Philox(command.seed, command.edge, command.cycle.number, index)

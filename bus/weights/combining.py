@@ -108,7 +108,7 @@ async def surveyed(blobs: Blobs, identity: Identity, inputs: Inputs, surveying: 
     bodies = inputs.bodies if inputs.encoded else inputs.updates
     async with AsyncExitStack() as stack:
         try:
-            async for row in await _rows(stack, blobs, bodies, inputs.updates, identity):
+            async for row in encoded.decoded(await _rows(stack, blobs, bodies, identity), inputs.updates):
                 await asyncio.to_thread(surveying.take, row)
         except BodyFailed as failed:
             raise _blamed(failed, inputs) from failed
@@ -130,7 +130,7 @@ async def combined(
         if inputs.state is not None:
             tape = state_tape(await stack.enter_async_context(transfer.incoming(blobs, inputs.state, identity)))
         try:
-            async for row in await _rows(stack, blobs, inputs.bodies, inputs.updates, identity):
+            async for row in encoded.decoded(await _rows(stack, blobs, inputs.bodies, identity), inputs.updates):
                 needed = combining.offer(row)
                 old = await tape.read(needed) if tape is not None else None
                 yield await asyncio.to_thread(combining.combine, old)
@@ -150,7 +150,6 @@ async def _rows(
     stack: AsyncExitStack,
     blobs: Blobs,
     bodies: Sequence[SealedObject],
-    updates: Sequence[SealedObject],
     identity: Identity,
 ) -> AsyncIterator[list[bytes]]:
     window = max(1, _IN_FLIGHT // len(bodies))
@@ -167,4 +166,4 @@ async def _rows(
         for body, plain, checked in zip(bodies, read, headed(read, bodies), strict=True)
     ]
     rows = cast("AsyncGenerator[list[bytes], None]", lockstep(bodies_read, ahead=len(bodies) <= _FEW))
-    return encoded.rows(await stack.enter_async_context(aclosing(rows)), updates)
+    return await stack.enter_async_context(aclosing(rows))

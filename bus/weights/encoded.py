@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -23,9 +24,11 @@ from bus.weights import sealing, transfer
 from bus.weights.encoding.frames import decode
 from bus.weights.encoding.places import Place, Places
 from bus.weights.lockstep import BodyFailed, lockstep
-from bus.weights.sealing import Seal
+from bus.weights.sealing import CHUNK_BYTES, Seal
 
 _LENGTH_BYTES: Final = 4
+_BATCH: Final = 4
+"""Frames that a thread reads and seals in one go."""
 
 
 def write_frame(file: BinaryIO, frame: bytes) -> None:
@@ -39,6 +42,13 @@ def read_frames(path: Path) -> Iterator[bytes]:
     with path.open("rb") as file:
         while length := file.read(_LENGTH_BYTES):
             yield file.read(int.from_bytes(length, "little"))
+
+
+def read_chunks(path: Path) -> Iterator[bytes]:
+    """The chunks of a file of weights."""
+    with path.open("rb") as file:
+        while chunk := file.read(CHUNK_BYTES):
+            yield chunk
 
 
 async def upload(
@@ -76,8 +86,9 @@ async def upload(
     key = sealing.file_key(identity, address, context)
     sending = transfer.Upload(blobs, Seal(key, address, size_bytes), address, store(encoded.sent_bytes))
     try:
-        for frame in read_frames(path):
-            await sending.send(frame)
+        frames = read_frames(path)
+        while batch := await asyncio.to_thread(lambda: list(islice(frames, _BATCH))):
+            await sending.send(*batch)
         sealed = await sending.finish(key, recipients, layout)
     finally:
         await sending.abandon()
@@ -135,18 +146,18 @@ class Decoding:
             raise BodyFailed(index, error) from error
 
 
-async def rows(read: AsyncIterator[list[bytes]], updates: Sequence[SealedObject]) -> AsyncIterator[list[bytes]]:
-    """Row after row, decoded.
+async def decoded(rows: AsyncIterator[list[bytes]], updates: Sequence[SealedObject]) -> AsyncIterator[list[bytes]]:
+    """Row after row of ``rows``, decoded.
 
     Args:
-        read: Rows of what each update lies as, and behind it of the model if one of them is encoded; perhaps more.
+        rows: Of the updates; if one of them is encoded, with the model at the end.
         updates: What they are.
 
     Raises:
-        BodyFailed: As ``read``, a frame cannot be decoded, or they do not have as many bytes as was said.
+        BodyFailed: As ``lockstep``, a frame cannot be decoded, or they do not have as many bytes as was said.
     """
     decoding = Decoding(updates)
-    async for row in read:
+    async for row in rows:
         yield await asyncio.to_thread(decoding.decode, row) if decoding.needed else row
     decoding.finish()
 
@@ -176,7 +187,7 @@ async def download_file(
     ):
         with path.open("wb") as file:
             try:
-                async for row in rows(lockstep([frames, chunks]), [sealed]):
+                async for row in decoded(lockstep([frames, chunks]), [sealed]):
                     file.write(row[0])
             except BodyFailed as failed:
                 raise failed.reason from failed
@@ -190,5 +201,5 @@ def decode_file(frames: Path, model: Path, encoding: Encoding, path: Path) -> No
     """
     places = Places()
     with path.open("wb") as file:
-        for frame, chunk in zip(read_frames(frames), transfer.read_chunks(model), strict=True):
+        for frame, chunk in zip(read_frames(frames), read_chunks(model), strict=True):
             file.write(decode(encoding, places.take(chunk), chunk, frame))

@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import os
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -301,12 +301,3 @@ def digest_of(path: Path) -> tuple[Digest, int]:
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256")
         return Digest(f"sha256:{digest.hexdigest()}"), file.tell()
-
-
-def read_chunks(path: Path) -> Iterator[bytes]:
-    """The chunks of a file; one empty chunk for an empty file."""
-    with path.open("rb") as file:
-        chunk = file.read(CHUNK_BYTES)
-        yield chunk
-        while chunk := file.read(CHUNK_BYTES):
-            yield chunk
