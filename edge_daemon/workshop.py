@@ -42,7 +42,7 @@ from training.worker.sandbox import Isolation
 from training.worker.supervise import Ended, Tell, Usage, run_worker
 
 _NOTHING: Final = Usage(0.0, 0.0, 0)
-_PACKAGES: Final = ("numpy", "scipy", "scikit-learn", "safetensors")
+_PACKAGES: Final = ("numpy", "scipy", "scikit-learn", "torch", "safetensors")
 
 
 class Workshop:

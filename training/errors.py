@@ -94,9 +94,9 @@ def egress_error(code: str, message: str) -> TrainingError:
 SAYABLE: Final = frozenset(
     {
         *("data.class", "data.column", "data.empty", "data.format", "data.kind", "data.missing"),
-        "framework.missing",
+        *("framework.load", "framework.missing"),
         *("model.average", "model.category", "model.closed_form", "model.contract", "model.estimator", "model.failed"),
-        *("model.import", "model.make", "model.size", "model.solver", "model.syntax", "model.training"),
+        *("model.import", "model.make", "model.output", "model.size", "model.solver", "model.syntax", "model.training"),
         "plan.training",
         *("resource.memory", "resource.system"),
         *("weights.empty", "weights.finite", "weights.format", "weights.missing", "weights.shape", "weights.size"),

@@ -4,7 +4,8 @@
 
     framework = "sklearn"
     category = "tabular_classification"
-    main_method = "build"            # or main_class; called without arguments, returns the model
+    main_method = "build"            # or main_class; returns the model. Called with nothing but those of
+                                     # features (columns) and outputs (classes; 1 for a number) that it names
     model_type = "linear"            # optional
 
     def build():
@@ -18,10 +19,12 @@ from __future__ import annotations
 import ast
 import hashlib
 import importlib.util
+import inspect
 import sys
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 from training.errors import TrainingError, model_error
@@ -87,7 +90,7 @@ def check_header(header: Header, *, frameworks: Collection[str], categories: Col
             )
 
 
-def load_model(path: Path, header: Header) -> Callable[[], Any]:
+def load_model(path: Path, header: Header) -> Callable[..., Any]:
     """Run the model file and return what makes the model. Only a worker may do this.
 
     Raises:
@@ -107,8 +110,17 @@ def load_model(path: Path, header: Header) -> Callable[[], Any]:
     entry = getattr(module, header.entry, None)
     if not callable(entry):
         raise _contract("the model file", f"defines no {header.entry!r} that can be called")
-    made: Callable[[], Any] = entry
+    made: Callable[..., Any] = entry
     return made
+
+
+def make(entry: Callable[..., Any], offered: Mapping[str, int]) -> Any:  # noqa: ANN401 - whatever it makes
+    """Call what makes the model, with those of ``offered`` that its signature names."""
+    try:
+        named = inspect.signature(entry).parameters
+    except (TypeError, ValueError):
+        named = MappingProxyType({})
+    return entry(**{name: value for name, value in offered.items() if name in named})
 
 
 def digest_of(source: bytes) -> str:

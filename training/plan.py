@@ -15,6 +15,9 @@ from training.suggestions import known_or_nearest
 
 _MIB: Final = 1024 * 1024
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
+Optimizer = Literal["adadelta", "adagrad", "adam", "adamax", "adamw", "nadam", "radam", "rmsprop", "sgd"]
+Loss = Literal["cross_entropy", "multi_margin", "mse", "mae", "huber", "smooth_l1"]
+"""The first two are for classes, the others for numbers."""
 
 
 class _Section(BaseModel):
@@ -57,11 +60,19 @@ class Training(_Section):
     """Share of each edge's training rows that is kept for validation; the same rows in every cycle."""
     shuffle: bool = True
     """Whether rows are taken in a new, seeded order in every epoch."""
+    optimizer: Optimizer | None = None
+    """What takes the steps; it begins anew in every cycle. For torch: ``sgd`` if left out."""
+    momentum: float | None = Field(default=None, ge=0, lt=1)
+    """Of the optimizers ``sgd`` and ``rmsprop``. For torch: 0 if left out."""
+    weight_decay: float | None = Field(default=None, ge=0)
+    """What the optimizer makes of the parameters' size. For torch: PyTorch's default for the optimizer if left out."""
+    loss: Loss | None = None
+    """What is made small. For torch: ``cross_entropy`` for classes, ``mse`` for numbers if left out."""
 
     @property
     def canonical(self) -> str:
-        """As canonical JSON, the form in which it travels."""
-        return json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+        """As canonical JSON, the form in which it travels; what was left out is not said."""
+        return json.dumps(self.model_dump(mode="json", exclude_none=True), sort_keys=True, separators=(",", ":"))
 
 
 class Limits(_Section):

@@ -10,13 +10,14 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.metadata import entry_points
 from importlib.util import find_spec
-from typing import Any, Final, Protocol, cast
+from typing import Any, Final, Protocol, cast, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from training.errors import Category as Blame
 from training.errors import TrainingError, model_error
+from training.model import described
 from training.plan import Training
 from training.scores import ClassPrediction
 from training.suggestions import known_or_nearest
@@ -41,6 +42,11 @@ class Problem:
 
     features: int
     classes: int | None
+
+    @property
+    def outputs(self) -> int:
+        """Numbers that a model gives for a row: one for each class, or one."""
+        return 1 if self.classes is None else self.classes
 
 
 @dataclass(frozen=True)
@@ -81,8 +87,66 @@ class TabularModel(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Guidance:
+    """What a strategy adds to every step of an edge's training.
+
+    The gradient g of the loss at w becomes ``g + proximal (w - x) + correction``, x being the received parameters.
+
+    Attributes:
+        proximal: mu of the proximal term mu / 2 |w - x|^2.
+        correction: Parameter -> what is added, of its shape; empty for nothing.
+    """
+
+    proximal: float = 0.0
+    correction: Parameters = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Learned:
+    """What came of guided training.
+
+    Attributes:
+        parameters: All of the model's.
+        steps: How many steps the optimizer took.
+        step_size: The learning rate of all of them.
+    """
+
+    parameters: Parameters
+    steps: int
+    step_size: float
+
+
+@runtime_checkable
+class GuidedModel(TabularModel, Protocol):
+    """A model of a framework that can do an edge's part of strategies that change how edges train."""
+
+    @property
+    def learnt(self) -> frozenset[str]:
+        """Which of the parameters the optimizer moves; the others are counted or fixed."""
+        ...
+
+    def guided(
+        self,
+        parameters: Parameters,
+        rows: Rows,
+        training: Training,
+        guidance: Guidance,
+        *,
+        seed: int,
+        cycle: int,
+        report: Report,
+    ) -> Learned:
+        """As ``trained``, with what a strategy adds."""
+        ...
+
+
 class Plugin(Protocol):
     """What the module of a framework offers."""
+
+    def begin(self, seed: int) -> None:
+        """Fix all that chance and the order of sums depend on. Called once, before the model file runs."""
+        ...
 
     def tabular(self, made: object, problem: Problem) -> TabularModel:
         """Handle what the vendor's file made.
@@ -103,7 +167,8 @@ class Framework:
         needs: Package that has to be installed.
         categories: Task categories that it can train.
         install: How to install what it needs.
-        reduction: How updates of its parameters are combined.
+        reduction: How updates of its parameters are combined; those that are not learnt, see ``GuidedModel``, are
+            averaged apart from what the strategy does.
     """
 
     name: str
@@ -122,11 +187,19 @@ class Framework:
         """The plug-in.
 
         Raises:
-            TrainingError: What it needs is not installed here.
+            TrainingError: What it needs is not installed here, or does not fit into the memory limit.
         """
         if not self.installed:
             raise TrainingError(Blame.INFRA, "framework.missing", f"{self.name} is not installed here: {self.install}")
-        return cast("Plugin", import_module(self.module))
+        try:
+            return cast("Plugin", import_module(self.module))
+        except (ImportError, MemoryError, OSError) as error:
+            raise TrainingError(
+                Blame.RESOURCE,
+                "framework.load",
+                f"{self.name} is installed here and cannot be loaded ({described(error)}): raise limits.memory_bytes, "
+                f"or install it anew with {self.install}",
+            ) from error
 
 
 @dataclass(frozen=True)
@@ -159,6 +232,7 @@ class Registry:
 _TABULAR: Final = frozenset({"tabular_classification", "tabular_regression"})
 _OWN: Final = (
     Framework("sklearn", "training.frameworks.sklearn", "sklearn", _TABULAR, "pip install 'muster-fl[sklearn]'"),
+    Framework("torch", "training.frameworks.torch", "torch", _TABULAR, "pip install 'muster-fl[torch]'"),
 )
 
 

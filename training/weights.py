@@ -24,6 +24,8 @@ METADATA: Final = "muster"
 MEAN: Final = "mean"
 SUM: Final = "sum"
 KEEP: Final = "keep"
+STATISTIC: Final = "statistic"
+"""Averaged, but not learnt: no strategy takes it for a direction to go."""
 
 Tensors = Mapping[str, NDArray[Any]]
 

@@ -23,6 +23,8 @@ class Reduction(StrEnum):
     """Added up: statistics and counts."""
     KEEP = "keep"
     """All must be equal, bit by bit."""
+    STATISTIC = "statistic"
+    """As ``mean``, of floats that are not learnt, such as running means: strategies leave them alone."""
 
 
 class Accumulator(Protocol):
@@ -59,12 +61,14 @@ _CLASSES: Final[dict[Reduction, type[ExactMean | ExactSum | Keep]]] = {
     Reduction.MEAN: ExactMean,
     Reduction.SUM: ExactSum,
     Reduction.KEEP: Keep,
+    Reduction.STATISTIC: ExactMean,
 }
 _NUMBERS: Final = frozenset({*FLOATS, *INTEGERS})
 SUPPORTED: Final[dict[Reduction, frozenset[DType]]] = {
     Reduction.MEAN: _NUMBERS,
     Reduction.SUM: _NUMBERS,
     Reduction.KEEP: frozenset(DType),
+    Reduction.STATISTIC: frozenset(FLOATS),
 }
 """The element types that each reduction can take."""
 

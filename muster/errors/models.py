@@ -59,28 +59,31 @@ AREA: Final = Area(
                 "It imports a package that edges do not have, or runs code at top level that fails without network, "
                 "environment or files."
             ),
-            "import only what edges have: numpy, scipy, scikit-learn",
+            "import only what edges have: numpy, scipy, and the framework that the header names",
         ),
         Entry(
             1106,
             "model.make",
             ("model",),
             Who.VENDOR,
-            "The function or class that the header names fails when it is called without arguments.",
-            "A parameter that the estimator does not have, or a file or network that is not there in the worker.",
-            "call the function or class that the header names by yourself, without arguments",
+            "The function or class that the header names fails when it is called.",
+            (
+                "A parameter that the estimator does not have, one of its own beside features and outputs without a "
+                "default, or a file or network that is not there in the worker."
+            ),
+            "call the function or class that the header names by yourself",
         ),
         Entry(
             1107,
             "model.estimator",
             ("model",),
             Who.VENDOR,
-            "What the model file makes is not an estimator that can be trained in federation.",
+            "What the model file makes is no model that can be trained in federation.",
             (
                 "A pipeline, a tree or forest, or something that is no estimator at all: only models whose parameters "
                 "can be averaged fit."
             ),
-            "return one of the estimators that the message names",
+            "return what the message names",
         ),
         Entry(
             1108,
@@ -123,9 +126,9 @@ AREA: Final = Area(
             "model.training",
             ("model",),
             Who.VENDOR,
-            "scikit-learn refuses to train this estimator.",
-            "A parameter out of its range. The type and the place are in the trace.",
-            "correct the estimator's parameters",
+            "The framework refuses to train this model.",
+            "A parameter out of its range, or layers that do not fit together. Type and place are in the trace.",
+            "correct the model's parameters or layers",
         ),
         Entry(
             1113,
@@ -154,7 +157,25 @@ AREA: Final = Area(
             "The edge does not have the framework that the model file needs.",
             "Muster was installed without the framework's extra.",
             "install the framework at the edge, as the message says",
-            ("pip install 'muster-fl[sklearn]'",),
+            ("pip install 'muster-fl[sklearn]'", "pip install 'muster-fl[torch]'"),
+        ),
+        Entry(
+            1116,
+            "framework.load",
+            ("resource",),
+            Who.VENDOR,
+            "The edge has the framework that the model file needs, and cannot load it.",
+            "The memory limit is too low for it (torch needs about 1 GiB), or the installation is damaged.",
+            "raise limits.memory_bytes; if that does not help, have the owner install the framework anew",
+        ),
+        Entry(
+            1117,
+            "model.output",
+            ("model",),
+            Who.VENDOR,
+            "The module gives something else than one number per class, or one number, for each row.",
+            "The last layer has another width than there are classes, or its shape was changed behind it.",
+            "have the model file's function take 'outputs' and give its last layer that width",
         ),
     ),
 )

@@ -17,10 +17,10 @@ from training import scores
 from training.dataset import Dataset
 from training.errors import data_error
 from training.plan import Training
-from training.registry import Problem, Report, Rows, TabularModel
+from training.registry import GuidedModel, Parameters, Problem, Report, Rows, TabularModel
 from training.scores import ClassPrediction, Score, Where
 from training.seeds import derive
-from training.weights import KEEP, SUM, Weights, named
+from training.weights import KEEP, STATISTIC, SUM, Weights, named
 
 _FLAT: Final = 1e-12
 """A column whose variance is below this share of its squared mean does not vary: rounding is all that is left."""
@@ -121,11 +121,26 @@ def initialise(
 ) -> Weights:
     """The first global model."""
     scaling = named("preprocessing", preprocessing(sums))
-    parameters = named("model", dict(model.initial(seed)))
-    reductions = {**dict.fromkeys(scaling, KEEP), **dict.fromkeys(parameters, reduction)}
+    first = model.initial(seed)
+    parameters = named("model", dict(first))
+    reductions = {**dict.fromkeys(scaling, KEEP), **named("model", reductions_of(model, first, reduction))}
     classes = None if task.classes is None else list(task.classes)
     facts = {**about, "estimator": model.name, "features": list(task.features), "target": task.target}
     return Weights({**scaling, **parameters}, reductions, {**facts, "classes": classes})
+
+
+def reductions_of(model: TabularModel, parameters: Parameters, learnt: str) -> dict[str, str]:
+    """How updates of each parameter are combined: what is learnt as ``learnt`` says.
+
+    Floats that are counted or fixed, such as running means, are averaged apart from that; whole numbers are averaged
+    whatever they are, as no strategy learns them; what cannot be averaged is kept.
+    """
+    apart = parameters.keys() - model.learnt if isinstance(model, GuidedModel) else frozenset()
+    kinds = {name: np.asarray(values).dtype for name, values in parameters.items()}
+    return {
+        name: KEEP if kind.kind == "b" else STATISTIC if name in apart and kind.kind == "f" else learnt
+        for name, kind in kinds.items()
+    }
 
 
 @dataclass(frozen=True)

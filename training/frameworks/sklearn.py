@@ -32,6 +32,13 @@ _STANDSTILL: Final = 1e-300
 """A step size that changes no parameter: lets an estimator set itself up by its own means."""
 _WARM_SOLVERS: Final = ("lbfgs", "newton-cg", "newton-cholesky", "sag", "saga")
 _STEP_SOLVERS: Final = ("adam", "sgd")
+_OF_THE_FILE: Final = ("optimizer", "momentum", "weight_decay", "loss")
+"""What an estimator brings itself."""
+
+
+def begin(seed: int) -> None:
+    """See ``training.registry.Plugin``. Estimators are told their seeds one by one."""
+    del seed
 
 
 def tabular(made: object, problem: Problem) -> TabularModel:
@@ -105,6 +112,12 @@ class _Base:
         for name in fields:
             if getattr(training, name) is not None:
                 raise model_error("plan.training", f"{self.name} has no {name}: leave training.{name} out of the plan")
+        for name in _OF_THE_FILE:
+            if getattr(training, name) is not None:
+                raise model_error(
+                    "plan.training",
+                    f"{self.name} takes no {name} from the plan: leave training.{name} out, and set it in the file",
+                )
 
 
 class _Linear(_Base):
@@ -225,6 +238,7 @@ class Layered(_Base):
         self, parameters: Parameters, rows: Rows, training: Training, *, seed: int, cycle: int, report: Report
     ) -> Parameters:
         """See ``TabularModel``."""
+        self._refuse(training)
         settings: dict[str, object] = {"shuffle": training.shuffle}
         if training.learning_rate is not None:
             settings["learning_rate_init"] = training.learning_rate

@@ -14,11 +14,11 @@ from training.categories import tabular
 from training.categories.tabular import Run, Table
 from training.dataset import Dataset
 from training.errors import Phase, data_error, during, model_error
-from training.model import described, load_model, read_header
+from training.model import described, load_model, make, read_header
 from training.plan import Training
 from training.registry import Registry, TabularModel
 from training.scores import ClassPrediction, Where
-from training.seeds import derive
+from training.seeds import derive, fix
 from training.weights import Weights, check_weights, read_weights, write_weights
 from training.worker.config import PREDICTIONS, WEIGHTS, Config, Task
 from training.worker.output import Output
@@ -75,12 +75,15 @@ class Work:
                     "model.contract", f"the model file declares the {what} {said!r}, the experiment {wanted!r}"
                 )
         plugin = self.registry.framework(header.framework, header.category).load()
-        make = load_model(config.model, header)
+        seed = derive(config.seed, "made")
+        fix(seed)
+        plugin.begin(seed)
+        entry, problem = load_model(config.model, header), config.tabular.problem
         try:
-            made = make()
+            made = make(entry, {"features": problem.features, "outputs": problem.outputs})
         except Exception as error:
             raise model_error("model.make", f"{header.entry}() failed: {described(error)}") from error
-        return plugin.tabular(made, config.tabular.problem)
+        return plugin.tabular(made, problem)
 
     @property
     def _received(self) -> Weights:

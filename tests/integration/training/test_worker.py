@@ -6,12 +6,13 @@ import asyncio
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from support.jobs import HEADER, LIMITS, Bench
 from training.errors import Phase, TrainingError
-from training.plan import Limits
+from training.plan import Limits, Training
 from training.worker.config import Task
 from training.worker.result import Result, read_result
 from training.worker.sandbox import Isolation
@@ -62,6 +63,51 @@ async def test_the_same_input_gives_the_same_bytes(bench: Bench) -> None:
     outputs = [(await bench.run(Task.TRAIN, weights=first))[1] for _ in range(2)]
     one, two = ((output / "weights.safetensors").read_bytes() for output in outputs)
     assert one == two
+
+
+NETWORK = """
+from torch import nn
+
+framework = "torch"
+category = "tabular_classification"
+main_class = "Network"
+
+class Network(nn.Sequential):
+    def __init__(self, features, outputs):
+        body = nn.Linear(features, 16), nn.BatchNorm1d(16), nn.ReLU(), nn.Dropout(0.2)
+        super().__init__(*body, nn.Linear(16, outputs))
+"""
+TORCH: dict[str, Any] = {
+    "source": NETWORK,
+    "framework": "torch",
+    "training": Training(epochs=5, optimizer="adam", learning_rate=0.01, batch_size=8, validation_split=0.2),
+}
+
+
+async def test_torch_gives_the_same_bytes_in_every_process(bench: Bench) -> None:
+    _, sums = await bench.run(Task.STATISTICS, **TORCH)
+    firsts = [await bench.run(Task.INITIALISE, weights=sums / "weights.safetensors", **TORCH) for _ in range(2)]
+    assert [ended.error for ended, _ in firsts] == [None, None]
+    one, two = (output / "weights.safetensors" for _, output in firsts)
+    assert one.read_bytes() == two.read_bytes()
+    runs = [await bench.run(Task.TRAIN, weights=one, **TORCH) for _ in range(2)]
+    assert [ended.error for ended, _ in runs] == [None, None]
+    results = [result(output, Task.TRAIN, one) for _, output in runs]
+    assert all(each.weights is not None for each in results)
+    assert len({each.weights.read_bytes() for each in results if each.weights is not None}) == 1
+    accuracy = {(s.stage, s.split, s.name): s.value for s in results[0].scores}["trained", "validation", "accuracy"]
+    assert accuracy is not None
+    assert accuracy > 0.8
+    told = [json.loads(line) for line in (runs[0][1] / "progress.jsonl").read_text().splitlines()]
+    assert [line["done"] for line in told] == [1, 2, 3, 4, 5]
+    assert all(line["loss"] > 0 for line in told)
+
+
+@pytest.mark.parametrize(("mebibytes", "code"), [(1024, None), (512, "framework.load")])
+async def test_torch_needs_a_gibibyte_and_says_so(bench: Bench, mebibytes: int, code: str | None) -> None:
+    limits = LIMITS.model_copy(update={"memory_bytes": mebibytes * MIB})
+    ended, _ = await bench.run(Task.SMOKE, limits=limits, **TORCH)
+    assert (ended.error and ended.error.code) == code, ended.error and ended.error.message
 
 
 async def test_predictions_stay_in_the_output(bench: Bench) -> None:

@@ -38,15 +38,16 @@ def made(seed: int, dtype: str, center: Mapping[str, np.ndarray] | None = None) 
 
 
 def file(values: Mapping[str, np.ndarray], dtype: str, count: int = 3) -> bytes:
-    """A model of one float type, with a counter, a sum and something that has to stay as it is."""
+    """A model of one float type, with a counter, a sum, a running mean and something that has to stay as it is."""
     content = {
         "n": np.array([count], np.int64),
         "rows": np.array([float(count)]),
+        "running": np.array([float(count)]),
         **{name: stored(each, dtype) for name, each in values.items()},
         "fixed": np.array([1, 2], np.uint8),
     }
-    dtypes = {"n": "I64", "rows": "F64", "fixed": "U8"} | dict.fromkeys(values, dtype)
-    return body(content, dtypes, {"rows": "sum", "fixed": "keep"})
+    dtypes = {"n": "I64", "rows": "F64", "running": "F64", "fixed": "U8"} | dict.fromkeys(values, dtype)
+    return body(content, dtypes, {"rows": "sum", "running": "statistic", "fixed": "keep"})
 
 
 def case(dtype: str) -> tuple[bytes, list[bytes]]:
@@ -112,6 +113,7 @@ def test_what_is_not_learnt_is_combined_alike(name: str) -> None:
     previous, updates = case("F32")
     found = tensors(run(name, updates, [1] * EDGES, previous=previous).model)
     assert found["n"][0] == 4
+    assert found["running"][0] == 4.0
     assert found["rows"][0] == sum(range(1, EDGES + 1))
     assert found["fixed"].tolist() == [1, 2]
 

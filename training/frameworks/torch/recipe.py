@@ -1,0 +1,128 @@
+"""What a plan says about steps, in PyTorch's terms. Nothing that it says is ignored."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from training.errors import model_error
+from training.plan import Training
+from training.registry import Problem
+
+Loss = Callable[[Tensor, Tensor], Tensor]
+
+OPTIMIZERS: Final[dict[str, Any]] = {
+    "adadelta": torch.optim.Adadelta,
+    "adagrad": torch.optim.Adagrad,
+    "adam": torch.optim.Adam,
+    "adamax": torch.optim.Adamax,
+    "adamw": torch.optim.AdamW,
+    "nadam": torch.optim.NAdam,
+    "radam": torch.optim.RAdam,
+    "rmsprop": torch.optim.RMSprop,
+    "sgd": torch.optim.SGD,
+}
+"""By the plan's names (``training.plan.Optimizer``)."""
+_OF_CLASSES: Final[dict[str, Loss]] = {
+    "cross_entropy": functional.cross_entropy,
+    "multi_margin": functional.multi_margin_loss,
+}
+_OF_NUMBERS: Final[dict[str, Loss]] = {
+    "mse": functional.mse_loss,
+    "mae": functional.l1_loss,
+    "huber": functional.huber_loss,
+    "smooth_l1": functional.smooth_l1_loss,
+}
+_BATCH: Final = 32
+_BINARY: Final = 2
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to train.
+
+    Attributes:
+        optimizer: Name.
+        settings: What the optimizer is told, by PyTorch's names.
+        loss: Name.
+        batch_rows: Rows per step.
+    """
+
+    optimizer: str
+    settings: dict[str, float]
+    loss: str
+    batch_rows: int
+
+    def optimizer_for(self, parameters: Iterable[Tensor]) -> torch.optim.Optimizer:
+        """An optimizer that begins."""
+        made: torch.optim.Optimizer = OPTIMIZERS[self.optimizer](list(parameters), **self.settings)
+        return made
+
+    def loss_of(self, output: Tensor, target: Tensor) -> Tensor:
+        """The loss of a batch, its mean over rows.
+
+        Args:
+            output: Shape (rows, classes), or (rows,) for numbers and for two classes in one output.
+            target: Codes or numbers, shape (rows,).
+
+        Raises:
+            TrainingError: The loss wants an output for each class, and there is one.
+        """
+        if self.loss in _OF_CLASSES and output.ndim == 1:
+            if self.loss != "cross_entropy":
+                raise model_error(
+                    "plan.training",
+                    f"the loss {self.loss} wants an output for each of two classes; the model gives one",
+                )
+            return functional.binary_cross_entropy_with_logits(output, target.to(output.dtype))
+        return {**_OF_CLASSES, **_OF_NUMBERS}[self.loss](output, target)
+
+
+def recipe(training: Training, problem: Problem) -> Recipe:
+    """What a plan says, checked and with what it leaves out.
+
+    Raises:
+        TrainingError: It says something that does not fit.
+    """
+    name = training.optimizer or "sgd"
+    knows = inspect.signature(OPTIMIZERS[name]).parameters
+    settings = {"lr": training.learning_rate, "momentum": training.momentum, "weight_decay": training.weight_decay}
+    told = {key: value for key, value in settings.items() if value is not None}
+    for key in told:
+        if key not in knows:
+            able = ", ".join(n for n, kind in OPTIMIZERS.items() if key in inspect.signature(kind).parameters)
+            raise model_error("plan.training", f"the optimizer {name} has no {key}; those that have: {able}")
+    fitting, default = (_OF_NUMBERS, "mse") if problem.classes is None else (_OF_CLASSES, "cross_entropy")
+    loss = training.loss or default
+    if loss not in fitting:
+        what = "a number" if problem.classes is None else "classes"
+        raise model_error(
+            "plan.training", f"training.loss is {loss}, but the target is {what}: expected one of {', '.join(fitting)}"
+        )
+    return Recipe(name, told, loss, training.batch_size or _BATCH)
+
+
+def shaped(output: object, rows: int, problem: Problem, name: str) -> Tensor:
+    """What a module gave for so many rows, as ``Recipe.loss_of`` wants it.
+
+    Raises:
+        TrainingError: It is of another shape or type.
+    """
+    wanted = problem.classes
+    if isinstance(output, Tensor) and output.is_floating_point():
+        if wanted is not None and output.shape == (rows, wanted):
+            return output
+        if wanted in {None, _BINARY} and output.shape in {(rows,), (rows, 1)}:
+            return output.reshape(rows)
+    found = f"{output.dtype}{list(output.shape)}" if isinstance(output, Tensor) else type(output).__name__
+    one = f"[{rows}] or [{rows}, 1]"
+    expected = one if wanted is None else f"[{rows}, {wanted}]" + (f", {one}" if wanted == _BINARY else "")
+    raise model_error(
+        "model.output", f"{name} gives {found} for {rows} rows; expected floating-point numbers of shape {expected}"
+    )
