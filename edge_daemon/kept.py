@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from bus.events.base import ExperimentId, MessageId, PrincipalId
+from bus.events.cycles import CycleKind
 from edge_daemon.domain.jobs import Job, update_id
 
 _UNUSED_S: Final = 30 * 24 * 3600.0
@@ -55,8 +56,14 @@ class Kept:
         _sync(place)
 
     def settle(self, job: Job) -> None:
-        """Throw away what no command can name any more, now that ``job`` is over."""
+        """Throw away what no command can name any more, now that ``job`` is over.
+
+        Only training names anything: what is there after an evaluation is what a resumed experiment, or a fork, goes
+        on from.
+        """
         command = job.command
+        if command.cycle.kind is not CycleKind.TRAIN:
+            return
         needed = {command.follows, update_id(command, self._edge)}
         for place in self._of(command.experiment):
             if place.name not in needed:

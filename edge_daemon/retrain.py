@@ -69,6 +69,9 @@ class Bench:
         outcome = await self._workshop.do(job, _nobody)
         if not outcome.has_weights:
             return Answer(outcome=outcome)
+        # The next job of this edge may go on from what it keeps of this one.
+        await asyncio.to_thread(self._workshop.keep, job)
+        self._workshop.settle(job)
         weights = self._workshop.weights(job)
         digest, _ = await asyncio.to_thread(transfer.digest_of, weights)
         return Answer(outcome=outcome, weights=weights, digest=digest)

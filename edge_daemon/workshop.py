@@ -2,7 +2,7 @@
 
 ::
 
-    jobs/<command id>/inputs/     config.yaml, model.py, weights.safetensors, data/
+    jobs/<command id>/inputs/     config.yaml, model.py, weights.safetensors, state.safetensors, data/
     jobs/<command id>/output/     what the worker wrote
     jobs/<command id>/kept/       what the edge keeps of it for its next cycle; never leaves
     jobs/<command id>/worker.log  what it printed; never leaves
@@ -27,15 +27,16 @@ from bus.ports import Blobs
 from bus.weights import transfer
 from bus.weights.stores import choose
 from edge_daemon.disk import Disk
-from edge_daemon.domain.jobs import Job, Outcome, failed, task
+from edge_daemon.domain.jobs import Job, Outcome, failed, keeps, task
 from edge_daemon.export import export
 from edge_daemon.kept import Kept
 from edge_daemon.outbox import layout_of
 from edge_daemon.settings import EdgeSettings
 from training.dataset import Index
 from training.errors import Category, Phase, TrainingError, during, egress_error
-from training.plan import Limits, Training
-from training.worker.config import WEIGHTS, Config, Task
+from training.plan import Limits, Strategy, Training
+from training.weights import check_weights
+from training.worker.config import STATE, WEIGHTS, Config, Task
 from training.worker.process import Assignment
 from training.worker.result import Result, read_result
 from training.worker.sandbox import Isolation
@@ -118,6 +119,7 @@ class Workshop:
             usage = ended.usage
             if ended.error is not None:
                 raise ended.error
+            went_on = (self.folder(job) / "inputs" / STATE).is_file()
             with during(Phase.CHECK):
                 result = await asyncio.to_thread(self._checked, job, index)
         except TrainingError as error:
@@ -131,6 +133,7 @@ class Workshop:
             examples=result.examples,
             scores=tuple(Score(**score.model_dump()) for score in result.scores),
             has_weights=result.weights is not None,
+            follows=job.command.follows if went_on else None,
         )
 
     def refuse(self, error: TrainingError) -> Outcome:
@@ -168,11 +171,21 @@ class Workshop:
             seed=command.seed,
             cycle=command.cycle.number,
             training=Training.model_validate_json(command.training),
+            strategy=command.strategy and Strategy.model_validate(command.strategy.model_dump()),
             limits=limits,
             weights=Path(WEIGHTS) if command.model is not None else None,
+            state=self._gone_on_from(job, inputs),
             dataset=Path("data") if wanted.needs_data else None,
         ).write(inputs / "config.yaml")
         return index
+
+    def _gone_on_from(self, job: Job, inputs: Path) -> Path | None:
+        """Where among the inputs lies what was kept of the update that the job follows, if it is here."""
+        kept = self.kept.read(job, STATE) if keeps(job) else None
+        if kept is None:
+            return None
+        shutil.copyfile(kept, inputs / STATE)
+        return Path(STATE)
 
     async def _run(self, job: Job, tell: Tell) -> Ended:
         folder, wanted = self.folder(job), task(job.command.cycle.kind)
@@ -195,6 +208,11 @@ class Workshop:
                 layout_of(result.weights)
             except Invalid as error:
                 raise egress_error(error.code, error.message) from error
+        if keeps(job):
+            check_weights(output / STATE, reference=None, max_bytes=most)
+            kept = self.folder(job) / "kept"
+            kept.mkdir(exist_ok=True)
+            (output / STATE).replace(kept / STATE)
         return result
 
 

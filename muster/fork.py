@@ -57,7 +57,9 @@ def fork_of(
     same = strategy in {None, old.name}
     given = {**(old.parameters if same else {}), **(parameters or {})}
     wanted = settled(strategy or old.name, given)
-    wanted = strategies.check(wanted, parent.spec.framework, parent.quorum)
+    wanted = strategies.check(wanted, parent.spec.framework, parent.quorum, len(parent.spec.recipients))
+    if (lack := strategies.lacking(wanted, old)) is not None:
+        raise Invalid(lack, code="fork.origin")
     if anew and cycle < 1:
         raise Invalid("cycle 0 has no updates to average anew: nobody has trained yet", code="fork.cycle")
     state = parent.states.get(cycle) if same and not anew else None

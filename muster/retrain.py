@@ -22,7 +22,7 @@ import msgpack
 
 from bus.errors import MusterError, NotFound
 from bus.events.base import DatasetId, Digest
-from bus.events.cycles import UpdateSealed
+from bus.events.cycles import RunCycle, UpdateSealed
 from bus.events.experiments import Failure
 from bus.events.weights import Score, SealedObject
 from edge_daemon.domain.jobs import task
@@ -139,12 +139,18 @@ class Site:
         reason = await self._moved(job)
         if reason is not None:
             return replace(result, reason=reason)
-        answer = await self._bench.ask(Question(command=job.command))
+        answer = await self._bench.ask(Question(command=_as_it_was(job)))
         if answer.outcome is None:
             return replace(result, reason=answer.problem or "the edge's site gave neither a result nor a reason")
         failure = answer.outcome.failure
         if failure is not None:
             return replace(result, reason=_why(failure, job), failed=failure.category != _MACHINE)
+        if answer.outcome.follows != job.update.follows:
+            return replace(
+                result,
+                reason="the edge went on from what it had kept of an earlier update, which was not done again here: it "
+                "is one of the experiment from which this one was forked, or could not be done",
+            )
         result = await self._compared(result, job.update, answer)
         # Rows that were ingested meanwhile may have been the ones that were used.
         reason = await self._moved(job) if result.differs else None
@@ -266,6 +272,13 @@ def _surroundings(bench: Bench, jobs: Sequence[Recorded]) -> str:
         f"another environment ({bench.environment[:19]}...) than the one recorded for {which} of its updates: a "
         "difference there may come from that"
     )
+
+
+def _as_it_was(job: Recorded) -> RunCycle | None:
+    """The job's command; an edge that had lost what it kept goes on from nothing again."""
+    if job.command is None or job.update.follows is not None:
+        return job.command
+    return job.command.model_copy(update={"follows": None})
 
 
 def _why(failure: Failure, job: Recorded) -> str:

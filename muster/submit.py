@@ -20,9 +20,11 @@ from bus.weights import transfer
 from bus.weights.stores import choose
 from bus.wire.subjects import weights_address
 from muster.client import Client
+from training import guidance
 from training.errors import TrainingError
 from training.model import Header, check_header, read_header
 from training.plan import Plan
+from training.plan import Strategy as PlanStrategy
 from training.registry import Registry, default_registry
 from training.suggestions import known_or_nearest
 from training.worker import sandbox
@@ -69,6 +71,7 @@ def read_draft(path: Path, registry: Registry | None = None) -> Draft:
             header, frameworks=registry.frameworks, categories=registry.categories, name=f"the model file {plan.model}"
         )
         registry.framework(header.framework, header.category)
+        guidance.check(plan.strategy, plan.training)
     except TrainingError as error:
         raise Invalid(error.message, code=error.code) from error
     settled(plan.strategy.name, plan.strategy.parameters)
@@ -193,6 +196,8 @@ async def smoke(draft: Draft, data: TaskData) -> None:
 
 def _lay_out(draft: Draft, data: TaskData, inputs: Path) -> None:
     (inputs / "model.py").write_bytes(draft.source.read_bytes())
+    asked = draft.plan.strategy
+    told = strategies.at_edges(settled(asked.name, asked.parameters))
     Config(
         category=data.category,
         framework=draft.header.framework,
@@ -200,6 +205,7 @@ def _lay_out(draft: Draft, data: TaskData, inputs: Path) -> None:
         target=data.target,
         classes=data.classes,
         training=draft.plan.training,
+        strategy=told and PlanStrategy(**told.model_dump()),
         limits=draft.plan.limits,
     ).write(inputs / "config.yaml")
 
@@ -222,7 +228,10 @@ async def submit(client: Client, draft: Draft, data: TaskData, holders: Holders)
     # A store that is not there is better missed now than at every edge.
     client.broker.blobs().at(choose(plan.transport.store, 0, None))
     strategy = strategies.check(
-        settled(plan.strategy.name, plan.strategy.parameters), draft.header.framework, plan.quorum or len(edges)
+        settled(plan.strategy.name, plan.strategy.parameters),
+        draft.header.framework,
+        plan.quorum or len(edges),
+        len(edges),
     )
     experiment = ExperimentId(str(ULID()))
     code = await transfer.upload_file(

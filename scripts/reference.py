@@ -52,6 +52,13 @@ begins without.
 n is the number of updates, x the last global model. Robust strategies look at tensors as they are: they give every edge
 the same say, since a bad edge may also lie about its example count.
 
+`fedprox` and `scaffold` change how edges train, and are refused for frameworks that cannot do that. With `scaffold` the
+global model holds, beside each parameter `model.p`, the server's control variate `scaffold.p`, zero at first; in an
+update it is the change of the edge's own, which never leaves the edge. It doubles what travels. A model that is
+downloaded still holds them, and predictions do not look at them. An edge that is new, that lost its disk, or whose
+updates never counted begins with zero, as in the paper, and what it says names the update that it went on from. Steps
+are plain SGD, `weight_decay` allowed. A fork can leave `scaffold`, and cannot enter it.
+
 Where our defaults are not those of Flower: `momentum` is 0.9 (Flower: 0, which is fedavg), and krum expects one bad
 update (Flower: none).
 """
@@ -233,7 +240,8 @@ def strategies() -> Iterator[str]:
     yield "|---|---|---|---|---|---|"
     for kind in KINDS.values():
         least = "n >= 2 f + 3" if "f" in kind.parameters else ""
-        least = "a framework with a proximal term" if kind.frameworks is not None else least
+        able = " or ".join(sorted(kind.frameworks or ()))
+        least = f"{able} at the edges: {kind.edges}" if kind.frameworks is not None else least
         facts = (
             f"`{kind.name}`",
             kind.formula.replace("|", "\\|"),

@@ -100,7 +100,8 @@ SAYABLE: Final = frozenset(
         "plan.training",
         *("resource.memory", "resource.system"),
         *("weights.empty", "weights.finite", "weights.format", "weights.missing", "weights.shape", "weights.size"),
-        *("worker.config", "worker.weights"),
+        "strategy.framework",
+        *("worker.config", "worker.state", "worker.weights"),
     }
 )
 """Codes that a worker may give as its reason."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -170,7 +171,7 @@ class Combiner:
             old[:] = (
                 list(self._strategy.slots.values()) if state is None else np.frombuffer(state, "<f8").reshape(shape)
             )
-            piece = Piece(piece.dtype, piece.rows, piece.weights, piece.previous, old)
+            piece = replace(piece, state=old)
         try:
             return self._strategy.combine(piece, self._chosen)
         except MusterError as error:
@@ -191,7 +192,8 @@ class Combiner:
 def _piece(segment: Segment, chunks: Sequence[bytes], weights: Sequence[int]) -> Piece:
     values = [_values(segment, chunk) for chunk in chunks]
     updates = len(weights)
-    return Piece(segment.tensor.dtype, values[:updates], weights, *values[updates:])
+    previous = values[updates] if len(values) > updates else None
+    return Piece(segment.tensor.dtype, values[:updates], weights, previous, tensor=segment.tensor.name)
 
 
 def _values(segment: Segment, chunk: bytes) -> Values:

@@ -98,6 +98,8 @@ class RunCycle(Command):
     follows: MessageId | None = None
     """Id of this edge's update that was the last to go into a global model of this experiment, or of the one that it
     goes on from: what the edge kept of that is where it goes on. ``None`` if there is none."""
+    strategy: Strategy | None = None
+    """What combines the updates, if it changes how edges train; ``None`` if they need not know of it."""
 
 
 class CancelExperiment(Command):
@@ -129,6 +131,8 @@ class UpdateSealed(Event):
     resources: Resources
     environment: Digest
     """Of interpreter, framework and platform versions."""
+    follows: MessageId | None = None
+    """The earlier update of this edge whose kept state it went on from; ``None`` if it began without."""
 
 
 class UpdateFailed(Event):

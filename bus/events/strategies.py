@@ -75,6 +75,9 @@ class Kind:
         passes: How often every update is read.
         least: Least number of updates that it can work with, by its parameters.
         frameworks: Those whose edges can do their part of it; ``None`` if edges need not know of it.
+        edges: What their part is, for a reader.
+        keeps: What an edge keeps from cycle to cycle, for a reader; empty for nothing.
+        beside: First word of the names of tensors that the global model holds beside its own; empty for none.
     """
 
     name: str
@@ -86,8 +89,16 @@ class Kind:
     passes: int = 1
     least: Callable[[Values], int] = _none
     frameworks: frozenset[str] | None = None
+    edges: str = ""
+    keeps: str = ""
+    beside: str = ""
 
 
+CONTROLS: Final = "scaffold"
+"""See ``Kind.beside``."""
+EDGES: Final = "edges"
+"""Name of the parameter that is filled in with the number of edges that hold the dataset."""
+_GUIDABLE: Final = frozenset({"torch"})
 _BAD: Final = Parameter("how many updates may be anything at all", 1, 0, 100_000, whole=True)
 _FEDOPT: Final = (
     'Reddi et al., "Adaptive Federated Optimization", ICLR 2021, algorithm 2 (without bias correction; v begins at '
@@ -124,7 +135,24 @@ _ALL: Final = (
         f"{_MEAN}; each edge adds mu / 2 |w - x|^2 to its loss",
         'Li et al., "Federated Optimization in Heterogeneous Networks", MLSys 2020',
         parameters={"mu": Parameter("weight of the proximal term", 0.01, 0, 1000, above=True)},
-        frameworks=frozenset(),
+        frameworks=_GUIDABLE,
+        edges="a proximal term around the global model in every step",
+    ),
+    Kind(
+        "scaffold",
+        "x' = x + learning_rate (mean in which every edge counts the same - x); c' = c + sum of (c_i' - c_i) / edges; "
+        "each edge steps along g - c_i + c, and c_i' = c_i - c + (x - y_i) / (steps * step size)",
+        'Karimireddy et al., "SCAFFOLD: Stochastic Controlled Averaging for Federated Learning", ICML 2020, '
+        "algorithm 1, option II",
+        weighted=False,
+        parameters={
+            "learning_rate": Parameter("step size of the server", 1, 0, 1000, above=True),
+            EDGES: Parameter("N: how many edges there are; 0 for all that hold the dataset", 0, 0, 100_000, whole=True),
+        },
+        frameworks=_GUIDABLE,
+        edges="a correction by control variates in every step",
+        keeps="c_i",
+        beside=CONTROLS,
     ),
     Kind(
         "fedavgm",
@@ -226,13 +254,14 @@ def settled(strategy: Strategy) -> Strategy:
     return Strategy(name=kind.name, parameters={name: float(v) for name, v in (defaults | strategy.parameters).items()})
 
 
-def check(strategy: Strategy, framework: str, updates: int) -> Strategy:
+def check(strategy: Strategy, framework: str, updates: int, edges: int) -> Strategy:
     """``strategy`` as ``settled`` gives it, if edges with ``framework`` can do their part and updates are enough.
 
     Args:
         strategy: As it is asked for.
         framework: Of the experiment.
         updates: How many there are at least in a cycle: the quorum.
+        edges: How many hold the dataset: a strategy that has to know is told.
 
     Raises:
         Invalid: As ``settled``, or they cannot, or are not.
@@ -242,12 +271,31 @@ def check(strategy: Strategy, framework: str, updates: int) -> Strategy:
     if kind.frameworks is not None and framework not in kind.frameworks:
         able = ", ".join(sorted(kind.frameworks)) or "none of this release"
         raise Invalid(
-            f"{kind.name} changes how edges train, which {framework} cannot: its estimators have no proximal term "
-            f"around the global model. Frameworks that can: {able}",
+            f"{kind.name} changes how edges train, which {framework} cannot: it needs {kind.edges}. Frameworks that "
+            f"can: {able}",
             code="strategy.framework",
         )
     enough(whole, updates)
+    if EDGES in kind.parameters and not whole.parameters[EDGES]:
+        whole = whole.model_copy(update={"parameters": {**whole.parameters, EDGES: float(edges)}})
     return whole
+
+
+def at_edges(strategy: Strategy) -> Strategy | None:
+    """What edges have to be told of a strategy; ``None`` if they train in the same way without it."""
+    kind = KINDS.get(strategy.name)
+    return None if kind is not None and kind.frameworks is None else strategy
+
+
+def lacking(strategy: Strategy, parent: Strategy) -> str | None:
+    """Why an experiment with ``strategy`` cannot go on from a model of one with ``parent``; ``None`` if it can."""
+    mine, theirs = (KINDS[each.name].beside if each.name in KINDS else "" for each in (strategy, parent))
+    if not mine or mine == theirs:
+        return None
+    return (
+        f"{strategy.name} keeps tensors of its own beside the model, and a model of {parent.name} has none: begin "
+        "a new experiment"
+    )
 
 
 def enough(strategy: Strategy, updates: int) -> None:

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from bus.events.base import ExperimentId, MessageId, PrincipalId
 from bus.events.cycles import CycleClosed
-from bus.events.experiments import ExperimentSubmitted, Failure, FailurePhase, Origin
+from bus.events.experiments import ExperimentSubmitted, Failure, FailurePhase, Origin, Strategy
+from bus.events.strategies import lacking
 from bus.events.weights import SealedObject
 from bus.wire.record import Record
 from coordinator.domain.schedule import PREPARING
@@ -31,10 +32,8 @@ def forked(
         problem = f"there is no experiment {origin.experiment} of this owner"
     elif parent.models.get(origin.cycle) != origin.model:
         problem = f"experiment {origin.experiment} has no such model of cycle {origin.cycle}"
-    elif origin.state not in {None, parent.states.get(origin.cycle)}:
-        problem = f"experiment {origin.experiment} kept no such state of its strategy after cycle {origin.cycle}"
-    elif origin.state is not None and (origin.anew or parent.spec.strategy.name != spec.strategy.name):
-        problem = f"the state is that of {parent.spec.strategy.name}, which does not go on here"
+    elif (unfit := _unfit(spec.strategy, origin, parent)) is not None:
+        problem = unfit
     elif origin.anew and (origin.cycle < 1 or _took_over(parent, origin.cycle)):
         problem = f"experiment {origin.experiment} did not train cycle {origin.cycle}: it has no updates to average"
     elif (parent.spec.data, parent.spec.framework) != (spec.data, spec.framework):
@@ -76,6 +75,16 @@ def parent_of(record: Record) -> ExperimentId | None:
 def taken_over(origin: Origin) -> tuple[dict[int, SealedObject], dict[int, SealedObject]]:
     """The model that a fork takes over, and the state, by cycle."""
     return {origin.cycle: origin.model}, {origin.cycle: origin.state} if origin.state is not None else {}
+
+
+def _unfit(strategy: Strategy, origin: Origin, parent: Experiment) -> str | None:
+    """Why the strategy cannot go on from there; ``None`` if it can."""
+    before = parent.spec.strategy
+    if origin.state not in {None, parent.states.get(origin.cycle)}:
+        return f"experiment {origin.experiment} kept no such state of its strategy after cycle {origin.cycle}"
+    if origin.state is not None and (origin.anew or before.name != strategy.name):
+        return f"the state is that of {before.name}, which does not go on here"
+    return lacking(strategy, before)
 
 
 def _took_over(parent: Experiment, cycle: int) -> bool:

@@ -21,6 +21,7 @@ from bus.events import Event
 from bus.events.base import Digest, MessageId, OwnerId, PrincipalId
 from bus.events.cycles import CycleKind, RunCycle, UpdateFailed, UpdateSealed
 from bus.events.experiments import Failure, FailurePhase
+from bus.events.strategies import KINDS
 from bus.events.weights import Resources, Score, SealedObject
 from bus.wire.envelope import message_id
 from bus.wire.record import Record
@@ -53,6 +54,7 @@ class Outcome(BaseModel):
     examples: int = 0
     scores: tuple[Score, ...] = ()
     has_weights: bool = False
+    follows: MessageId | None = None
     failure: Failure | None = None
     retryable: bool = False
 
@@ -110,6 +112,13 @@ def task(kind: CycleKind) -> Task:
     return _TASKS[kind]
 
 
+def keeps(job: Job) -> bool:
+    """Whether the edge goes on from, and keeps, something of its own from cycle to cycle."""
+    command = job.command
+    kind = KINDS.get(command.strategy.name) if command.strategy is not None else None
+    return kind is not None and bool(kind.keeps) and command.cycle.kind is CycleKind.TRAIN
+
+
 def update_id(command: RunCycle, edge: PrincipalId) -> MessageId:
     """Id of the ``update.sealed`` that answers ``command`` if all goes well."""
     subject = EventSubject(command.owner, "update", command.experiment, edge, "sealed", str(command.cycle))
@@ -164,4 +173,5 @@ def said(job: Job, weights: SealedObject | None) -> Event:
         scores=outcome.scores,
         resources=outcome.resources.model_copy(update={"sent_bytes": sent}),
         environment=outcome.environment,
+        follows=outcome.follows,
     )

@@ -10,7 +10,8 @@ import numpy as np
 
 from muster.demo.data import Collection
 from training.categories import tabular
-from training.categories.tabular import Run, Table
+from training.categories.tabular import Table
+from training.guidance import Run
 from training.model import load_model, read_header
 from training.plan import Plan
 from training.registry import TabularModel, default_registry

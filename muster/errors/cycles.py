@@ -41,10 +41,13 @@ AREA: Final = Area(
         Entry(
             1504,
             "fork.origin",
-            ("model",),
+            ("invalid", "model"),
             Who.VENDOR,
-            "The fork names a parent, a cycle or data that do not fit the log.",
-            "It was not made by 'muster fork', or the parent belongs to another vendor.",
+            "The fork names a parent, a cycle, data or a strategy that do not fit the log.",
+            (
+                "It was not made by 'muster fork', the parent belongs to another vendor, or the strategy keeps tensors "
+                "beside the model that the parent's models do not have (scaffold)."
+            ),
             "fork again with 'muster fork'",
             ("muster fork ID --from-cycle K",),
         ),

@@ -61,8 +61,8 @@ AREA: Final = Area(
             "plan.training",
             ("model",),
             Who.VENDOR,
-            "The plan sets a field of the training section that this model does not know.",
-            "Each estimator takes its own choice of epochs, batch_size and learning_rate.",
+            "The plan sets a field of the training section that this model or strategy cannot use.",
+            "Each estimator and optimizer takes its own choice of fields; scaffold corrects plain SGD only.",
             "leave the field out of the plan",
         ),
         Entry(
@@ -110,7 +110,7 @@ AREA: Final = Area(
             ("invalid", "model"),
             Who.VENDOR,
             "The strategy changes how edges train, and the framework of the model file cannot do that.",
-            "Fedprox with scikit-learn, whose estimators have no term that holds them near the global model.",
+            "Fedprox or scaffold with scikit-learn, whose estimators take no term beside their own loss.",
             "choose a strategy that works at the aggregator alone, or a framework that the message names",
         ),
         Entry(

@@ -151,5 +151,14 @@ AREA: Final = Area(
             "A full disk, or a folder that it may not write to.",
             "free space, and see that the daemon's user may write there",
         ),
+        Entry(
+            1316,
+            "worker.state",
+            ("infra",),
+            Who.OWNER,
+            "What the edge kept of its last update belongs to a model of another form.",
+            "The folder 'kept' of the edge's data was filled or changed by somebody else.",
+            "stop the edge and remove 'kept' in its data folder: it begins its control variates anew",
+        ),
     ),
 )

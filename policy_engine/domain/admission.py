@@ -73,7 +73,7 @@ def _bounds(_rules: Rules, _owner: OwnerId, asked: ExperimentSubmitted) -> Itera
 
 def _strategy(_rules: Rules, _owner: OwnerId, asked: ExperimentSubmitted) -> Iterator[str]:
     try:
-        strategies.check(asked.strategy, asked.framework, asked.quorum or len(asked.recipients))
+        strategies.check(asked.strategy, asked.framework, asked.quorum or len(asked.recipients), len(asked.recipients))
     except Invalid as error:
         yield error.message
 

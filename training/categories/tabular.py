@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from training import scores
 from training.dataset import Dataset
 from training.errors import data_error
-from training.plan import Training
-from training.registry import GuidedModel, Parameters, Problem, Report, Rows, TabularModel
+from training.guidance import Run, controls, learn
+from training.plan import Strategy
+from training.registry import GuidedModel, Parameters, Problem, Rows, TabularModel
 from training.scores import ClassPrediction, Score, Where
 from training.seeds import derive
 from training.weights import KEEP, STATISTIC, SUM, Weights, named
@@ -117,16 +118,27 @@ def preprocessing(sums: Weights) -> dict[str, NDArray[np.float64]]:
 
 
 def initialise(
-    sums: Weights, model: TabularModel, task: Task, reduction: str, about: dict[str, Any], seed: int
+    sums: Weights,
+    model: TabularModel,
+    task: Task,
+    reduction: str,
+    about: dict[str, Any],
+    seed: int,
+    strategy: Strategy | None = None,
 ) -> Weights:
-    """The first global model."""
+    """The first global model, and what the strategy wants beside it."""
     scaling = named("preprocessing", preprocessing(sums))
     first = model.initial(seed)
     parameters = named("model", dict(first))
-    reductions = {**dict.fromkeys(scaling, KEEP), **named("model", reductions_of(model, first, reduction))}
+    beside = controls(strategy, model, first)
+    reductions = {
+        **dict.fromkeys(scaling, KEEP),
+        **named("model", reductions_of(model, first, reduction)),
+        **dict.fromkeys(beside, reduction),
+    }
     classes = None if task.classes is None else list(task.classes)
     facts = {**about, "estimator": model.name, "features": list(task.features), "target": task.target}
-    return Weights({**scaling, **parameters}, reductions, {**facts, "classes": classes})
+    return Weights({**scaling, **parameters, **beside}, reductions, {**facts, "classes": classes})
 
 
 def reductions_of(model: TabularModel, parameters: Parameters, learnt: str) -> dict[str, str]:
@@ -145,21 +157,12 @@ def reductions_of(model: TabularModel, parameters: Parameters, learnt: str) -> d
 
 @dataclass(frozen=True)
 class Trained:
-    """What came of training: the weights, rows trained on, and scores."""
+    """What came of training: the weights, rows trained on, scores, and what the edge is to keep."""
 
     weights: Weights
     examples: int
     scores: tuple[Score, ...]
-
-
-@dataclass(frozen=True)
-class Run:
-    """What decides a training besides data and weights."""
-
-    training: Training
-    seed: int
-    cycle: int
-    report: Report
+    state: Weights | None = None
 
 
 def train(table: Table, received: Weights, model: TabularModel, task: Task, run: Run) -> Trained:
@@ -172,16 +175,13 @@ def train(table: Table, received: Weights, model: TabularModel, task: Task, run:
     if not len(learning):
         raise data_error("data.empty", "there is no row to train on")
     rows = Rows(_standardised(learning.features, received), _scaled_target(learning.target, received, task))
-    parameters = model.trained(
-        received.part("model"), rows, run.training, seed=run.seed, cycle=run.cycle, report=run.report
-    )
-    weights = received.replaced("model", parameters)
+    weights, state = learn(received, model, rows, run)
     found = [
         *(score(validation, received, model, task, Where("validation", "received")) if len(validation) else ()),
         *score(learning, weights, model, task, Where("train", "trained")),
         *(score(validation, weights, model, task, Where("validation", "trained")) if len(validation) else ()),
     ]
-    return Trained(weights, len(learning), tuple(found))
+    return Trained(weights, len(learning), tuple(found), state)
 
 
 def score(table: Table, weights: Weights, model: TabularModel, task: Task, where: Where) -> tuple[Score, ...]:

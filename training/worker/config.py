@@ -11,10 +11,12 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from training.categories.tabular import Task as TabularTask
 from training.errors import Category, Phase, TrainingError
-from training.plan import Limits, Training
+from training.plan import Limits, Strategy, Training
 
 MODEL: Final = "model.py"
 WEIGHTS: Final = "weights.safetensors"
+STATE: Final = "state.safetensors"
+"""What the edge kept of an earlier cycle, and what it shall keep of this one. Never leaves it."""
 METRICS: Final = "metrics.json"
 RESOURCES: Final = "resources.json"
 PROGRESS: Final = "progress.jsonl"
@@ -77,10 +79,14 @@ class Config(BaseModel):
     seed: int = 0
     cycle: int = 0
     training: Training = Training()
+    strategy: Strategy | None = None
+    """What combines the updates, if it changes how edges train."""
     limits: Limits = Limits()
     model: Path = Path(MODEL)
     weights: Path | None = None
     """Summed statistics or the global model."""
+    state: Path | None = None
+    """What the edge kept of the cycle that this one goes on from."""
     dataset: Path | None = None
 
     @property
@@ -106,5 +112,7 @@ class Config(BaseModel):
                 Category.INFRA, "worker.config", f"the worker's configuration is wrong: {error}"
             ) from error
         folder = path.resolve().parent
-        placed = {name: folder / value for name in ("model", "weights", "dataset") if (value := getattr(found, name))}
+        placed = {
+            name: folder / value for name in ("model", "weights", "state", "dataset") if (value := getattr(found, name))
+        }
         return found.model_copy(update=placed)

@@ -11,16 +11,17 @@ from typing import Any, Final
 import numpy as np
 
 from training.categories import tabular
-from training.categories.tabular import Run, Table
+from training.categories.tabular import Table
 from training.dataset import Dataset
 from training.errors import Phase, data_error, during, model_error
+from training.guidance import Run
 from training.model import described, load_model, make, read_header
 from training.plan import Training
 from training.registry import Registry, TabularModel
 from training.scores import ClassPrediction, Where
 from training.seeds import derive, fix
 from training.weights import Weights, check_weights, read_weights, write_weights
-from training.worker.config import PREDICTIONS, WEIGHTS, Config, Task
+from training.worker.config import PREDICTIONS, STATE, WEIGHTS, Config, Task
 from training.worker.output import Output
 
 _SMOKE_ROWS: Final = 24
@@ -98,7 +99,8 @@ class Work:
 
     def _run(self) -> Run:
         config = self.config
-        return Run(config.training, config.seed, config.cycle, self.output.progress)
+        state = read_weights(config.state) if config.state is not None else None
+        return Run(config.training, config.seed, config.cycle, self.output.progress, config.strategy, state)
 
     def _statistics(self) -> None:
         table = self._table("train")
@@ -115,11 +117,14 @@ class Work:
         config = self.config
         reduction = self.registry.framework(config.framework, config.category).reduction
         about = {"framework": config.framework, "category": config.category}
-        return tabular.initialise(sums, self._model, config.tabular, reduction, about, derive(config.seed, "model"))
+        seed = derive(config.seed, "model")
+        return tabular.initialise(sums, self._model, config.tabular, reduction, about, seed, config.strategy)
 
     def _train(self) -> None:
         trained = tabular.train(self._table("train"), self._received, self._model, self.config.tabular, self._run())
         write_weights(self.output.directory / WEIGHTS, trained.weights)
+        if trained.state is not None:
+            write_weights(self.output.directory / STATE, trained.state)
         self.output.metrics(trained.examples, trained.scores)
 
     def _evaluate(self) -> None:
@@ -152,7 +157,8 @@ class Work:
         table = Table(features, target)
         first = self._first(tabular.statistics(table, task))
         once = self.config.training.model_copy(update={"epochs": 1, "validation_split": 0.0})
-        trained = tabular.train(table, first, self._model, task, Run(Training(**once.model_dump()), 0, 1, _quiet))
+        run = Run(Training(**once.model_dump()), 0, 1, _quiet, self.config.strategy)
+        trained = tabular.train(table, first, self._model, task, run)
         path = self.output.directory / WEIGHTS
         write_weights(path, trained.weights)
         check_weights(path, reference=None, max_bytes=_LARGEST)

@@ -50,9 +50,14 @@ def pseudo_gradient(piece: Piece) -> tuple[Doubles, Doubles]:
     The mean is rounded to float64 and not to the tensor's type, in which a small step would be lost.
     """
     assert piece.previous is not None
-    mean = _added(DType.F64, (wide(row, piece) for row in piece.rows), piece.weights).result()
     previous = wide(piece.previous, piece)
-    return previous, mean - previous
+    return previous, wide_mean(piece) - previous
+
+
+def wide_mean(piece: Piece) -> Doubles:
+    """The exact weighted mean of the updates, rounded to float64."""
+    mean: Doubles = _added(DType.F64, (wide(row, piece) for row in piece.rows), piece.weights).result()
+    return mean
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ class Piece:
         weights: Of each update.
         previous: Of the last global model; ``None`` unless the strategy asks for it.
         state: Of the strategy, shape ``(size, slots)``; ``None`` if it keeps none.
+        tensor: Name of the tensor.
     """
 
     dtype: DType
@@ -31,6 +32,7 @@ class Piece:
     weights: Sequence[int]
     previous: Values | None = None
     state: Doubles | None = None
+    tensor: str = ""
 
     @property
     def size(self) -> int:

@@ -11,9 +11,10 @@ from aggregator.domain.strategies.mean import Mean
 from aggregator.domain.strategies.optimisers import Adaptive, Momentum, Second, adagrad, adam, yogi
 from aggregator.domain.strategies.order import Ordered, median, trimmed
 from aggregator.domain.strategies.protocol import Strategy
+from aggregator.domain.strategies.scaffold import Scaffold
 from bus.errors import Invalid
 from bus.events.cycles import CycleClosed, CycleKind
-from bus.events.strategies import Values, enough, settled
+from bus.events.strategies import EDGES, Values, enough, settled
 from bus.events.weights import SealedObject
 from bus.weights.combining import Inputs
 
@@ -33,6 +34,7 @@ STRATEGIES: Final[Mapping[str, Maker]] = MappingProxyType(
         "fedavg": _plain,
         "fedprox": _plain,
         "uniform": lambda _given: Mean(uniform=True),
+        "scaffold": lambda given: Scaffold(given["learning_rate"], int(given[EDGES])),
         "fedavgm": lambda given: Momentum(given["learning_rate"], given["momentum"]),
         "fedadam": lambda given: _adaptive(given, adam(given["beta_2"])),
         "fedyogi": lambda given: _adaptive(given, yogi(given["beta_2"])),

@@ -159,7 +159,8 @@ def _forgetful(experiment: Experiment, cycle: OpenCycle, revision: int) -> Cycle
     [
         (Strategy(name="krum"), "needs at least 5 updates in every cycle, and 3 are certain"),
         (Strategy(name="fedmedain"), "did you mean 'fedmedian'"),
-        (Strategy(name="fedprox"), "no proximal term"),
+        (Strategy(name="fedprox"), "sklearn cannot: it needs a proximal term"),
+        (Strategy(name="scaffold"), "sklearn cannot: it needs a correction by control variates"),
         (Strategy(name="fedadam", parameters={"eta": 1}), "fedadam has no parameter 'eta'"),
     ],
 )

@@ -26,7 +26,7 @@ STATEFUL = [name for name in NAMES if KINDS[name].state]
 EDGES = 7
 EXAMPLES = [10, 30, 60, 5, 17, 1, 40]
 DTYPES = ["F64", "F32", "F16", "BF16"]
-SHAPES = {"w": (61, 7), "b": (11,), "s": ()}
+SHAPES = {"w": (61, 7), "b": (11,), "s": (), "scaffold.w": (61, 7)}
 
 
 def made(seed: int, dtype: str, center: Mapping[str, np.ndarray] | None = None) -> dict[str, np.ndarray]:
@@ -78,7 +78,7 @@ def test_what_is_said_of_a_strategy_is_true(name: str) -> None:
     kind, strategy = KINDS[name], strategy_of(closed(Strategy(name=name)))
     assert tuple(strategy.slots) == kind.state
     assert (strategy.survey(EDGES) is not None) == (kind.passes == 2)
-    assert bool(kind.state) == strategy.needs_previous
+    assert (bool(kind.state) or bool(kind.beside)) == strategy.needs_previous
     assert kind.paper
     assert kind.formula
 
@@ -221,18 +221,25 @@ def test_all_values_are_said() -> None:
 )
 def test_krum_needs_enough_updates(parameters: dict[str, float], least: int) -> None:
     strategy = Strategy(name="multikrum", parameters=parameters)
-    assert check(strategy, "sklearn", least)
+    assert check(strategy, "sklearn", least, least)
     with pytest.raises(Invalid, match=f"at least {least} updates") as failed:
-        check(strategy, "sklearn", least - 1)
+        check(strategy, "sklearn", least - 1, least)
     assert failed.value.code == "strategy.updates"
     with pytest.raises(Invalid, match=f"at least {least} updates"):
         strategy_of(closed(strategy, least - 1))
 
 
-def test_fedprox_is_refused_where_edges_cannot_do_their_part() -> None:
-    with pytest.raises(Invalid, match="sklearn cannot") as failed:
-        check(Strategy(name="fedprox"), "sklearn", 3)
+@pytest.mark.parametrize("name", [name for name in NAMES if KINDS[name].frameworks is not None])
+def test_what_edges_cannot_do_is_refused(name: str) -> None:
+    with pytest.raises(Invalid, match=r"sklearn cannot.*Frameworks that can: torch") as failed:
+        check(Strategy(name=name), "sklearn", 3, 3)
     assert failed.value.code == "strategy.framework"
+    assert check(Strategy(name=name), "torch", 3, 3).name == name
+
+
+def test_scaffold_is_told_how_many_edges_there_are() -> None:
+    assert check(Strategy(name="scaffold"), "torch", 2, 5).parameters == {"learning_rate": 1.0, "edges": 5.0}
+    assert check(Strategy(name="scaffold", parameters={"edges": 9}), "torch", 2, 5).parameters["edges"] == 9.0
 
 
 CHUNK = 64 * 1024
@@ -273,7 +280,7 @@ def peak_bytes(name: str, chunks: int) -> int:
     return peak
 
 
-@pytest.mark.parametrize("name", ["fedavg", "fedadam", "fedmedian", "multikrum"])
+@pytest.mark.parametrize("name", ["fedavg", "scaffold", "fedadam", "fedmedian", "multikrum"])
 def test_memory_does_not_grow_with_the_model(name: str) -> None:
     peak_bytes(name, 3)
     assert peak_bytes(name, 24) < 1.2 * peak_bytes(name, 6)

@@ -9,7 +9,8 @@ import pytest
 from bus.errors import Invalid, NotFound
 from bus.events.base import ExperimentId
 from bus.events.cycles import CycleKind, CycleOpened
-from bus.events.experiments import ExperimentAdmitted, ExperimentFailed, ExperimentSubmitted, Origin
+from bus.events.experiments import ExperimentAdmitted, ExperimentFailed, ExperimentSubmitted, Origin, Strategy
+from coordinator.domain.orders import orders
 from coordinator.domain.state import Experiment
 from muster.fork import fork_of
 from support.play import Play
@@ -71,6 +72,39 @@ def test_a_fork_of_what_never_was_fails(origin: dict[str, object], words: str) -
     assert isinstance(failed, ExperimentFailed)
     assert failed.failure.code == "fork.origin"
     assert words in failed.failure.message
+
+
+def test_a_strategy_with_tensors_of_its_own_cannot_begin_in_the_middle() -> None:
+    """A model of fedavg has no control variates; nobody makes them up in silence."""
+    play = Play(framework="torch")
+    for _ in range(5):
+        play.cycle()
+    with pytest.raises(Invalid, match="begin a new experiment") as refused:
+        fork_of(play.experiment, 1, strategy="scaffold")
+    assert refused.value.code == "fork.origin"
+    good = fork_of(play.experiment, 1)
+    bad = good.model_copy(update={"strategy": Strategy(name="scaffold", parameters={"edges": 3.0})})
+    submitted(play, bad)
+    failed = decided(play, bad.experiment)
+    assert isinstance(failed, ExperimentFailed)
+    assert failed.failure.code == "fork.origin"
+    assert "tensors of its own" in failed.failure.message
+
+
+def test_a_strategy_with_tensors_of_its_own_can_be_left_and_goes_on() -> None:
+    play = Play(framework="torch", strategy=Strategy(name="scaffold", parameters={"edges": 3.0}))
+    for _ in range(5):
+        play.cycle()
+    assert fork_of(play.experiment, 1).strategy.parameters == {"learning_rate": 1.0, "edges": 3.0}
+    assert fork_of(play.experiment, 1, strategy="fedavg").strategy.name == "fedavg"
+
+
+def test_edges_are_told_of_a_strategy_that_concerns_them() -> None:
+    scaffold = Strategy(name="scaffold", parameters={"edges": 3.0, "learning_rate": 1.0})
+    for asked, told in ((scaffold, scaffold), (Strategy(name="fedadam"), None)):
+        play = Play(framework="torch", strategy=asked)
+        play.opened()
+        assert [order.strategy for order in orders(play.experiment, play.story.now)] == [told] * 3
 
 
 def test_nobody_forks_somebody_elses_experiment() -> None:

@@ -48,3 +48,13 @@ def test_the_values_of_a_plan_are_those_that_are_said(tmp_path: Path) -> None:
     (tmp_path / "model.py").write_text(MODEL)
     strategy = read_draft(plan(tmp_path, "{name: multikrum, parameters: {f: 2}}")).plan.strategy
     assert settled(strategy.name, strategy.parameters).parameters == {"f": 2.0, "keep": 0.0}
+
+
+def test_scaffold_is_refused_for_anything_but_plain_sgd(tmp_path: Path) -> None:
+    (tmp_path / "model.py").write_text(MODEL.replace("sklearn", "torch"))
+    path = plan(tmp_path, "{name: scaffold}")
+    assert read_draft(path).plan.strategy.name == "scaffold"
+    path.write_text(path.read_text() + "training: {optimizer: adam}\n")
+    with pytest.raises(Invalid, match="plain SGD") as refused:
+        read_draft(path)
+    assert refused.value.code == "plan.training"

@@ -14,9 +14,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.tree import DecisionTreeClassifier
 
 from training.categories import tabular
-from training.categories.tabular import Run, Table, Task, Trained
+from training.categories.tabular import Table, Task, Trained
 from training.errors import TrainingError
 from training.frameworks import sklearn as plugin
+from training.guidance import Run
 from training.plan import Training
 from training.registry import Problem, Rows
 from training.scores import Where

@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 from training import scores
 from training.categories import tabular
-from training.categories.tabular import Run, Table, Task
+from training.categories.tabular import Table, Task
 from training.dataset import Column, Dataset, Encoding, Index, write_dataset
 from training.errors import TrainingError
+from training.guidance import Run
 from training.plan import Training
 from training.scores import ClassPrediction, Where
 from training.weights import Weights
