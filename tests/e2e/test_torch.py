@@ -1,0 +1,82 @@
+"""PyTorch in a real federation: fedavg, fedprox and scaffold learn, and all models and updates come out again."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from safetensors.numpy import load_file
+
+from support.terminal import Terminal
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "breast-cancer-torch"
+HOSPITALS = ("hospital-a", "hospital-b", "hospital-c")
+PLANS: dict[str, dict[str, Any]] = {
+    "fedavg": {},
+    "fedprox": {"strategy": {"name": "fedprox", "parameters": {"mu": 0.1}}},
+    "scaffold": {
+        "strategy": {"name": "scaffold"},
+        "training": {"epochs": 5, "batch_size": 16, "learning_rate": 0.1},
+    },
+}
+
+
+@pytest.fixture
+async def terminal(tmp_path: Path) -> AsyncIterator[Terminal]:
+    """A federation of the three hospitals with their data."""
+    terminal = Terminal(tmp_path, tmp_path / "federation")
+    await terminal.succeed("demo", "--files-only", "--dir", "files")
+    async with terminal.up(terminal.federation, *(word for name in HOSPITALS for word in ("--edge", name))):
+        for name in HOSPITALS:
+            await terminal.succeed(
+                *("ingest", "--edge", name, "--dataset", "breast-cancer", "--target", "diagnosis"),
+                *("--category", "tabular_classification"),
+                *("--train", f"files/data/{name}-train.csv", "--test", f"files/data/{name}-test.csv"),
+            )
+        yield terminal
+
+
+def written(folder: Path, name: str) -> Path:
+    """The example's plan with another strategy."""
+    content = {**yaml.safe_load((EXAMPLE / "plan.yaml").read_text()), **PLANS[name], "model": str(EXAMPLE / "model.py")}
+    path = folder / f"{name}.yaml"
+    path.write_text(yaml.safe_dump(content))
+    return path
+
+
+@pytest.mark.timeout(900)
+async def test_strategies_learn_and_are_proved(terminal: Terminal, tmp_path: Path) -> None:
+    digests = set()
+    for name in PLANS:
+        plan = EXAMPLE / "plan.yaml" if name == "fedavg" else written(tmp_path, name)
+        ran = await terminal.succeed("run", plan, "--follow")
+        identity = ran["id"]
+        scores = {score["name"]: score["value"] for score in ran["scores"]}
+        assert ran["state"] == "completed"
+        assert scores["accuracy"] > 0.93, (name, scores)
+        replayed = await terminal.succeed("replay", identity)
+        assert replayed["equal"], name
+        proved = await terminal.succeed("replay", identity, "--retrain")
+        assert (proved["equal"], proved["covered"], proved["first"]) == (True, proved["of"], None), name
+        digests.add(ran["model"])
+        if name == "scaffold":
+            await _what_scaffold_leaves(terminal, identity)
+    assert len(digests) == len(PLANS)
+
+
+async def _what_scaffold_leaves(terminal: Terminal, identity: str) -> None:
+    assert terminal.federation is not None
+    kept = {path.parents[3].name for path in terminal.federation.glob(f"**/kept/{identity}/*/state.safetensors")}
+    assert len(kept) == len(HOSPITALS), "each hospital keeps control variates of its own"
+    await terminal.succeed("download", identity, "--out", "scaffold")
+    tensors = load_file(terminal.folder / "scaffold" / "model.safetensors")
+    controls = {name for name in tensors if name.startswith("scaffold.")}
+    learnt = {name for name in tensors if name.startswith("model.") and name.endswith(("weight", "bias"))}
+    assert controls == {name.replace("model.", "scaffold.", 1) for name in learnt}
+    assert all(tensors[name].any() for name in controls if name.endswith("3.bias"))
+    told = await terminal("log", identity, "--json")
+    assert "scaffold" in told.out
+    assert '"edges": 3' in told.out or '"edges":3' in told.out
