@@ -62,9 +62,9 @@ class Terminal:
         assert process.returncode is not None
         return Done(process.returncode, out.decode(), err.decode())
 
-    async def succeed(self, *arguments: str | Path) -> dict[str, Any]:
+    async def succeed(self, *arguments: str | Path, timeout_s: float = 120) -> dict[str, Any]:
         """Run with ``--json``; it must end well."""
-        done = await self(*arguments, "--json")
+        done = await self(*arguments, "--json", timeout_s=timeout_s)
         assert done.status == 0, done
         return done.json
 
