@@ -204,7 +204,12 @@ def _expected_layout(closed: CycleClosed, updates: Mapping[PrincipalId, UpdateSe
 
 def _context(inputs: Inputs, weights: Sequence[int], closed: CycleClosed) -> bytes:
     """Everything that the outcome's bytes depend on."""
-    updates = [[body.digest, weight] for body, weight in zip(inputs.updates, weights, strict=True)]
+    updates = [[*_said(body), weight] for body, weight in zip(inputs.updates, weights, strict=True)]
     beside = [None if body is None else body.digest for body in (inputs.previous, inputs.state)]
     packed: bytes = msgpack.packb([ARITHMETIC, settled(closed.strategy).model_dump(), updates, *beside])
     return packed
+
+
+def _said(body: SealedObject) -> list[object]:
+    """What an update's elements depend on: of an encoded one, what it is the difference to as well."""
+    return [body.digest] if body.encoded is None else [body.digest, body.encoded.model_dump()]

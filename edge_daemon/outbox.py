@@ -6,13 +6,16 @@ import asyncio
 from pathlib import Path
 from typing import Final
 
+from cryptography.hazmat.primitives.hpke import MLKEM768X25519PublicKey
+
 from bus.events.weights import SealedObject
 from bus.identity.directory import Directory
 from bus.runtime.service import Context
-from bus.weights import layout, transfer
+from bus.weights import encoded, transfer
 from bus.weights.stores import choose
 from bus.wire.subjects import weights_address
 from edge_daemon.domain.jobs import Job, said
+from edge_daemon.encoding import FRAMES, layout_of
 from edge_daemon.settings import EdgeSettings
 
 _AGGREGATOR: Final = "aggregator"
@@ -46,24 +49,26 @@ class Outbox:
         name = f"update-{command.cycle}-{command.trial}"
         address = weights_address(job.owner, identity.principal, command.experiment, name)
         recipient = self._directory[_AGGREGATOR]  # type: ignore[index]
+        recipients: dict[str, MLKEM768X25519PublicKey] = {recipient.principal: recipient.sealing}
+        found = await asyncio.to_thread(layout_of, weights)
+        blobs = self._context.broker.blobs()
+
+        def store(size: int) -> str:
+            return choose(command.store, size, self._context.settings.s3_from_bytes)
+
+        outcome = job.outcome
+        if outcome is not None and outcome.encoded is not None:
+            return await encoded.upload(
+                blobs,
+                weights.with_name(FRAMES),
+                address,
+                identity,
+                recipients,
+                encoded=outcome.encoded,
+                size_bytes=found.size_bytes,
+                layout=found.digest,
+                store=store,
+            )
         return await transfer.upload_file(
-            self._context.broker.blobs(),
-            weights,
-            address,
-            identity,
-            {recipient.principal: recipient.sealing},
-            layout=(await asyncio.to_thread(layout_of, weights)).digest,
-            store=lambda size: choose(command.store, size, self._context.settings.s3_from_bytes),
+            blobs, weights, address, identity, recipients, layout=found.digest, store=store
         )
-
-
-def layout_of(path: Path) -> layout.Layout:
-    """The layout of a safetensors file.
-
-    Raises:
-        Invalid: It is none, or cannot be handled chunk by chunk.
-    """
-    with path.open("rb") as file:
-        start = file.read(8)
-        size = layout.header_bytes(start)
-        return layout.parse(start + file.read(size - len(start)))

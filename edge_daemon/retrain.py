@@ -32,6 +32,7 @@ from bus.wire.envelope import wrap
 from bus.wire.record import Record
 from edge_daemon.domain.jobs import Job, State
 from edge_daemon.domain.retraining import Answer, Question
+from edge_daemon.encoding import FRAMES, frames_digest
 from edge_daemon.export import profile
 from edge_daemon.service import isolation
 from edge_daemon.settings import EdgeSettings
@@ -69,7 +70,12 @@ class Bench:
         outcome = await self._workshop.do(job, _nobody)
         if not outcome.has_weights:
             return Answer(outcome=outcome)
+        await asyncio.to_thread(self._workshop.keep, job)
+        self._workshop.settle(job)
         weights = self._workshop.weights(job)
+        if outcome.encoded is not None:
+            frames = weights.with_name(FRAMES)
+            return Answer(outcome=outcome, weights=frames, digest=await asyncio.to_thread(frames_digest, frames))
         digest, _ = await asyncio.to_thread(transfer.digest_of, weights)
         return Answer(outcome=outcome, weights=weights, digest=digest)
 

@@ -20,17 +20,19 @@ from pathlib import Path
 from typing import Final
 
 from bus.errors import Invalid, MusterError
+from bus.events import encodings
 from bus.events.base import Digest, ExperimentId
-from bus.events.weights import Resources, Score
+from bus.events.cycles import CycleKind
+from bus.events.weights import Encoded, Resources, Score
 from bus.identity.keys import Identity
 from bus.ports import Blobs
 from bus.weights import transfer
 from bus.weights.stores import choose
 from edge_daemon.disk import Disk
 from edge_daemon.domain.jobs import Job, Outcome, failed, task
+from edge_daemon.encoding import RESIDUAL, Files, encode_update, layout_of
 from edge_daemon.export import export
 from edge_daemon.kept import Kept
-from edge_daemon.outbox import layout_of
 from edge_daemon.settings import EdgeSettings
 from training.dataset import Index
 from training.errors import Category, Phase, TrainingError, during, egress_error
@@ -42,7 +44,7 @@ from training.worker.sandbox import Isolation
 from training.worker.supervise import Ended, Tell, Usage, run_worker
 
 _NOTHING: Final = Usage(0.0, 0.0, 0)
-_PACKAGES: Final = ("numpy", "scipy", "scikit-learn", "safetensors")
+_PACKAGES: Final = ("numpy", "scipy", "scikit-learn", "safetensors", "zstandard")
 
 
 class Workshop:
@@ -120,6 +122,7 @@ class Workshop:
                 raise ended.error
             with during(Phase.CHECK):
                 result = await asyncio.to_thread(self._checked, job, index)
+                encoded = await asyncio.to_thread(self._encoded, job, result)
         except TrainingError as error:
             return failed(error, _resources(usage), self._environment, self._identity.principal)
         finally:
@@ -131,6 +134,7 @@ class Workshop:
             examples=result.examples,
             scores=tuple(Score(**score.model_dump()) for score in result.scores),
             has_weights=result.weights is not None,
+            encoded=encoded,
         )
 
     def refuse(self, error: TrainingError) -> Outcome:
@@ -147,6 +151,7 @@ class Workshop:
         try:
             # Better now than after the training.
             self._blobs.at(choose(command.store, 0, None))
+            encodings.check(command.encoding, strategy="")
             await transfer.download_file(self._blobs, command.code, self._identity, inputs / "model.py")
             if command.model is not None:
                 await transfer.download_file(self._blobs, command.model, self._identity, inputs / WEIGHTS)
@@ -196,6 +201,20 @@ class Workshop:
             except Invalid as error:
                 raise egress_error(error.code, error.message) from error
         return result
+
+    def _encoded(self, job: Job, result: Result) -> Encoded | None:
+        """Make the update smaller, if that is wanted."""
+        command, folder = job.command, self.folder(job)
+        if result.weights is None or command.encoding.plain or command.cycle.kind is not CycleKind.TRAIN:
+            return None
+        files = Files(
+            model=folder / "inputs" / WEIGHTS,
+            trained=result.weights,
+            left=self.kept.read(job, RESIDUAL),
+            output=folder / "output",
+            kept=folder / "kept",
+        )
+        return encode_update(command, files)
 
 
 def environment() -> Digest:

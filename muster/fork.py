@@ -9,9 +9,10 @@ from collections.abc import Iterable, Mapping
 from ulid import ULID
 
 from bus.errors import Invalid, NotFound
-from bus.events import strategies
+from bus.events import encodings, strategies
 from bus.events.base import Digest, ExperimentId
 from bus.events.experiments import ExperimentSubmitted, Origin
+from bus.events.weights import Encoding
 from bus.weights import transfer
 from coordinator.domain.state import Experiment
 from muster.client import Client
@@ -27,6 +28,7 @@ def fork_of(
     strategy: str | None = None,
     parameters: Mapping[str, float] | None = None,
     anew: bool = False,
+    plain: bool = False,
     name: str | None = None,
 ) -> ExperimentSubmitted:
     """The submission of a fork.
@@ -39,6 +41,7 @@ def fork_of(
         strategy: Another strategy, from there on. Otherwise what the old one has kept goes on too.
         parameters: Of the strategy; those left out are as they were, or the defaults of another strategy.
         anew: Average the updates of ``cycle`` anew, by that strategy, instead of taking its model over.
+        plain: Send updates as they are, whatever the old one did.
         name: Its name.
 
     Raises:
@@ -58,6 +61,7 @@ def fork_of(
     given = {**(old.parameters if same else {}), **(parameters or {})}
     wanted = settled(strategy or old.name, given)
     wanted = strategies.check(wanted, parent.spec.framework, parent.quorum)
+    encoding = encodings.check(Encoding() if plain else parent.spec.encoding, wanted.name)
     if anew and cycle < 1:
         raise Invalid("cycle 0 has no updates to average anew: nobody has trained yet", code="fork.cycle")
     state = parent.states.get(cycle) if same and not anew else None
@@ -67,6 +71,7 @@ def fork_of(
         "cycles": last,
         "seed": parent.spec.seed if seed is None else seed,
         "strategy": wanted,
+        "encoding": encoding,
         "origin": Origin(experiment=parent.id, cycle=cycle, model=parent.models[cycle], anew=anew, state=state),
     }
     forked = parent.spec.model_copy(update=changes)

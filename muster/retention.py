@@ -74,8 +74,11 @@ def _beside(outcome: Outcome) -> dict[str, SealedObject | None]:
     """What an outcome follows from besides the updates."""
     closing = outcome.closing
     strategy = KINDS.get(closing.strategy.name)
-    if strategy is None or not strategy.state or closing.cycle.kind is not CycleKind.TRAIN:
+    if closing.cycle.kind is not CycleKind.TRAIN:
         return {}
+    if strategy is None or not strategy.state:
+        bodies = (update.weights for update in outcome.updates.values())
+        return {"the last global model": closing.model} if any(body and body.encoded for body in bodies) else {}
     return {"the last global model": closing.model, "the strategy's state": closing.state}
 
 

@@ -24,8 +24,9 @@ from bus.errors import MusterError, NotFound
 from bus.events.base import DatasetId, Digest
 from bus.events.cycles import UpdateSealed
 from bus.events.experiments import Failure
-from bus.events.weights import Score, SealedObject
-from edge_daemon.domain.jobs import task
+from bus.events.weights import Encoding, Score, SealedObject
+from bus.weights import encoded
+from edge_daemon.domain.jobs import Outcome, task
 from edge_daemon.domain.retraining import Answer, Question
 from ingest.domain.profile import DatasetProfile
 from muster.bench import Bench
@@ -33,8 +34,8 @@ from muster.federation.layout import Layout
 from muster.recorded import Recorded
 from muster.tensors import Difference, first_difference
 
-Open = Callable[[SealedObject, Path], Awaitable[None]]
-"""Writes the plaintext of an update to a file."""
+Open = Callable[[SealedObject, SealedObject | None, Path], Awaitable[None]]
+"""Writes weights to a file; an encoded update is decoded, for which the model is needed that it was trained from."""
 
 _MACHINE: Final = "infra"
 """Category of failures that say nothing about the work."""
@@ -145,7 +146,10 @@ class Site:
         failure = answer.outcome.failure
         if failure is not None:
             return replace(result, reason=_why(failure, job), failed=failure.category != _MACHINE)
-        result = await self._compared(result, job.update, answer)
+        reason = left_out(job.update, answer.outcome)
+        if reason is not None:
+            return replace(result, reason=reason)
+        result = await self._compared(result, job, answer)
         # Rows that were ingested meanwhile may have been the ones that were used.
         reason = await self._moved(job) if result.differs else None
         return result if reason is None else replace(result, found=None, differs=(), tensor=None, reason=reason)
@@ -165,8 +169,9 @@ class Site:
             f"store holds {digest[:19]}..."
         )
 
-    async def _compared(self, result: Retrained, update: UpdateSealed, answer: Answer) -> Retrained:
+    async def _compared(self, result: Retrained, job: Recorded, answer: Answer) -> Retrained:
         assert answer.outcome is not None
+        update, model = job.update, None if job.command is None else job.command.model
         outcome, weights = answer.outcome, update.weights
         pairs = {
             "weights": (weights and weights.digest, answer.digest),
@@ -180,12 +185,22 @@ class Site:
         if self._open is None:
             return replace(result, note="only the aggregator can open the recorded update, and its keys are not here")
         with tempfile.TemporaryDirectory(prefix="muster-retrain-") as folder:
-            path = Path(folder) / "recorded.safetensors"
+            path, found = Path(folder) / "recorded.safetensors", answer.weights
             try:
-                await self._open(weights, path)
+                await self._open(weights, model, path)
+                if outcome.encoded is not None and model is not None:
+                    found = await self._decoded(outcome.encoded.encoding, model, answer.weights, Path(folder))
             except MusterError as error:
                 return replace(result, note=f"the recorded update cannot be opened: {error.message}")
-            return replace(result, tensor=await asyncio.to_thread(first_difference, path, answer.weights))
+            return replace(result, tensor=await asyncio.to_thread(first_difference, path, found))
+
+    async def _decoded(self, encoding: Encoding, model: SealedObject, frames: Path, folder: Path) -> Path:
+        """A file with the weights that ``frames`` stand for."""
+        assert self._open is not None
+        begun, found = folder / "model.safetensors", folder / "found.safetensors"
+        await self._open(model, None, begun)
+        await asyncio.to_thread(encoded.decode_file, frames, begun, encoding, found)
+        return found
 
 
 async def held(bench: Bench, dataset: DatasetId) -> Digest:
@@ -276,6 +291,19 @@ def _why(failure: Failure, job: Recorded) -> str:
         if sealed is not None and sealed.address in failure.message:
             return f"{name} cannot be had any more: {failure.message}"
     return f"the worker failed: {failure.message}"
+
+
+def left_out(update: UpdateSealed, outcome: Outcome) -> str | None:
+    """Why the encoding cannot be done again: what the edge had left out before was added once, and not both times."""
+    weights, again = update.weights, outcome.encoded
+    if weights is None or weights.encoded is None or again is None or weights.encoded.resumed == again.resumed:
+        return None
+    if again.resumed:
+        return "the edge had lost what it had left out of its update before, and began again from nothing"
+    return (
+        "the edge added what it had left out of its update before, and that is not here: it comes of doing again all "
+        "updates from the first on, and an update before this one could not be, or is a parent's of this fork"
+    )
 
 
 def _scores(scores: Sequence[Score]) -> Digest:

@@ -28,7 +28,7 @@ from bus.events.experiments import (
     ExperimentSubmitted,
 )
 from bus.events.governance import ExperimentHeld
-from bus.events.weights import FederatedScore
+from bus.events.weights import FederatedScore, SealedObject
 from bus.wire.record import Record
 from muster import failures
 
@@ -111,8 +111,14 @@ def _opened(body: CycleOpened) -> str:
 
 @_tells(UpdateSealed)
 def _sealed(body: UpdateSealed) -> str:
-    size = f", {body.weights.size_bytes} bytes" if body.weights else ""
+    size = f", {_size(body.weights)}" if body.weights else ""
     return f"{body.cycle}: {body.examples} examples{size}, {body.resources.wall_s:.1f} s"
+
+
+def _size(body: SealedObject) -> str:
+    if body.encoded is None:
+        return f"{body.size_bytes} bytes"
+    return f"{body.sent_bytes} bytes in place of {body.size_bytes}"
 
 
 @_tells(UpdateFailed)

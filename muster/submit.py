@@ -12,16 +12,18 @@ from typing import Final
 from ulid import ULID
 
 from bus.errors import Invalid, NotFound
-from bus.events import strategies
+from bus.events import encodings, strategies
 from bus.events.base import DatasetId, Digest, ExperimentId, PrincipalId
 from bus.events.datasets import ColumnKind, DatasetRegistered
 from bus.events.experiments import ExperimentSubmitted, Limits, Strategy, TaskData
+from bus.events.weights import INT8, Encoding
 from bus.weights import transfer
 from bus.weights.stores import choose
 from bus.wire.subjects import weights_address
 from muster.client import Client
 from training.errors import TrainingError
 from training.model import Header, check_header, read_header
+from training.plan import Encoding as Wanted
 from training.plan import Plan
 from training.registry import Registry, default_registry
 from training.suggestions import known_or_nearest
@@ -71,7 +73,8 @@ def read_draft(path: Path, registry: Registry | None = None) -> Draft:
         registry.framework(header.framework, header.category)
     except TrainingError as error:
         raise Invalid(error.message, code=error.code) from error
-    settled(plan.strategy.name, plan.strategy.parameters)
+    strategy = settled(plan.strategy.name, plan.strategy.parameters)
+    encodings.check(encoding_of(plan.transport.encoding), strategy.name)
     return Draft(plan, source, header, Digest(plan.digest(code)))
 
 
@@ -85,6 +88,13 @@ def settled(name: str, parameters: Mapping[str, float]) -> Strategy:
         return strategies.settled(Strategy(name=name, parameters=dict(parameters)))
     except Invalid as error:
         raise Invalid(error.message, code="plan.strategy") from error
+
+
+def encoding_of(wanted: Wanted) -> Encoding:
+    """An encoding with all that the plan leaves open; what loses something is fed back unless the plan says no."""
+    bare = Encoding(values=wanted.values, keep=wanted.keep, compression=wanted.compression)
+    rough = bare.keep < 1 or bare.values == INT8
+    return bare.model_copy(update={"error_feedback": rough if wanted.error_feedback is None else wanted.error_feedback})
 
 
 def _read(source: Path, plan: Plan) -> bytes:
@@ -224,6 +234,7 @@ async def submit(client: Client, draft: Draft, data: TaskData, holders: Holders)
     strategy = strategies.check(
         settled(plan.strategy.name, plan.strategy.parameters), draft.header.framework, plan.quorum or len(edges)
     )
+    encoding = encodings.check(encoding_of(plan.transport.encoding), strategy.name)
     experiment = ExperimentId(str(ULID()))
     code = await transfer.upload_file(
         client.broker.blobs(),
@@ -248,6 +259,7 @@ async def submit(client: Client, draft: Draft, data: TaskData, holders: Holders)
         code=code,
         recipients=edges,
         store=plan.transport.store,
+        encoding=encoding,
         plan_digest=draft.digest,
     )
     await client.say(submitted)

@@ -198,13 +198,17 @@ def plan() -> Iterator[str]:
     yield "# The plan\n"
     yield NOTE
     yield "A YAML file. A field that does not exist is an error that names the nearest one.\n"
-    below = ((name, field.annotation) for name, field in Plan.model_fields.items())
-    models = [(name, kind) for name, kind in below if isinstance(kind, type) and issubclass(kind, BaseModel)]
-    sections: list[tuple[str, type[BaseModel]]] = [("", Plan), *models]
-    for name, model in sections:
+    for name, model in _sections("", Plan):
         yield f"## {name or 'top level'}\n\n{first_line(model)}\n"
         yield from fields(model)
         yield ""
+
+
+def _sections(path: str, model: type[BaseModel]) -> Iterator[tuple[str, type[BaseModel]]]:
+    yield path, model
+    for name, field in model.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from _sections(f"{path}.{name}" if path else name, field.annotation)
 
 
 def commands() -> Iterator[str]:

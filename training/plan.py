@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self, get_args
 
@@ -74,12 +75,28 @@ class Limits(_Section):
     processes: int = Field(default=64, ge=1)
 
 
+class Encoding(_Section):
+    """How updates are made smaller on their way to the aggregator. Global models always travel exactly."""
+
+    values: Literal["exact", "float16", "bfloat16", "int8"] = "exact"
+    """What the differences to the global model are rounded to. ``float16`` and ``bfloat16`` round to nearest, ``int8``
+    at random so that the mean is right."""
+    keep: float = Field(default=1.0, gt=0, le=1)
+    """Share of the elements that are sent: those that changed most. The others stay as they were."""
+    error_feedback: bool | None = None
+    """Whether an edge adds to its next update what this one left out. Left out: with ``int8`` and with a ``keep`` below
+    1."""
+    compression: Literal["none", "zstd"] = "none"
+    """Compresses what is sent; loses nothing."""
+
+
 class Transport(_Section):
-    """How weights travel. It changes neither the model nor any digest of it."""
+    """How weights travel. The store changes neither the model nor any digest of it."""
 
     store: Literal["auto", "jetstream", "s3"] = "auto"
     """Where sealed weights lie: at the broker (``jetstream``) or in the federation's S3-compatible store (``s3``).
     ``auto`` takes ``s3`` for large models, if the federation has such a store."""
+    encoding: Encoding = Encoding()
 
 
 class Plan(_Section):
@@ -154,6 +171,9 @@ def _told(problem: dict[str, Any], root: type[BaseModel]) -> str:
         return f"{name} is not a field; {known_or_nearest(str(location[-1]), section.model_fields)}"
     if problem["type"] == "missing":
         return f"{name} is missing"
+    if problem["type"] == "literal_error" and isinstance(problem["input"], str):
+        words = re.findall("'([^']*)'", problem["ctx"]["expected"])
+        return f"{name}: {problem['input'][:40]!r} is not known; {known_or_nearest(problem['input'], words)}"
     found = problem.get("input")
     shown = f", found {found!r}" if isinstance(found, str | int | float | bool) else ""
     return f"{name}: {problem['msg'][0].lower()}{problem['msg'][1:]}{shown}"

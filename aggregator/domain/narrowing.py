@@ -6,6 +6,7 @@ import numpy as np
 
 from aggregator.domain.formats import Doubles, FloatFormat, Values
 from bus.errors import Invalid
+from bus.weights.encoding.floats import upper_half
 
 
 def narrowed(values: Doubles, form: FloatFormat) -> Values:
@@ -16,7 +17,7 @@ def narrowed(values: Doubles, form: FloatFormat) -> Values:
     """
     with np.errstate(all="ignore"):
         values = np.where(np.isnan(values), np.inf, values)
-        near = _upper_half(values + 0.0) if form.raw else (values + 0.0).astype(form.storage)
+        near = upper_half(values + 0.0) if form.raw else (values + 0.0).astype(form.storage)
     magnitudes = near.view(form.pattern) & form.pattern.type(form.sign - 1)
     if magnitudes.size and int(magnitudes.max()) >= form.infinity:
         index = int(np.flatnonzero(magnitudes >= form.pattern.type(form.infinity))[0])
@@ -25,18 +26,3 @@ def narrowed(values: Doubles, form: FloatFormat) -> Values:
     zero = magnitudes == 0
     near.view(form.pattern)[zero] = 0
     return near
-
-
-def _upper_half(values: Doubles) -> Values:
-    """As bfloat16 patterns. Rounding to float32 on the way is *to odd*, so that rounding twice rounds once.
-
-    Source: Boldo, Melquiond, "Emulation of FMA and correctly rounded sums: proved algorithms using rounding to odd",
-    IEEE Transactions on Computers 57(4), 2008.
-    """
-    near = values.astype(np.float32)
-    back = near.astype(np.float64)
-    patterns = near.view(np.uint32).copy()
-    patterns[np.abs(back) > np.abs(values)] -= np.uint32(1)
-    patterns[back != values] |= np.uint32(1)
-    patterns += np.uint32(0x7FFF) + ((patterns >> np.uint32(16)) & np.uint32(1))
-    return (patterns >> np.uint32(16)).astype(np.uint16)

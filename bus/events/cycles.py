@@ -17,7 +17,7 @@ from bus.events.base import (
     Signal,
 )
 from bus.events.experiments import Failure, Limits, Strategy, TaskData
-from bus.events.weights import BY_SIZE, FederatedScore, Resources, Score, SealedObject
+from bus.events.weights import BY_SIZE, Encoding, FederatedScore, Resources, Score, SealedObject
 
 
 class CycleKind(StrEnum):
@@ -95,6 +95,8 @@ class RunCycle(Command):
     model: SealedObject | None = None
     store: str = BY_SIZE
     """Where the update shall lie; see ``experiment.submitted``."""
+    encoding: Encoding = Encoding()
+    """How the update is made smaller; plain but in training."""
     follows: MessageId | None = None
     """Id of this edge's update that was the last to go into a global model of this experiment, or of the one that it
     goes on from: what the edge kept of that is where it goes on. ``None`` if there is none."""

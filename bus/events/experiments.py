@@ -7,7 +7,7 @@ from enum import StrEnum
 from pydantic import Field
 
 from bus.events.base import DatasetId, Digest, Event, ExperimentId, Payload, PrincipalId, Role, Signal
-from bus.events.weights import BY_SIZE, FederatedScore, SealedObject
+from bus.events.weights import BY_SIZE, Encoding, FederatedScore, SealedObject
 
 
 class Strategy(Payload):
@@ -82,6 +82,8 @@ class ExperimentSubmitted(Event):
     """Set for a fork: its cycles go on from there, up to ``cycles``."""
     store: str = BY_SIZE
     """Where weights shall lie: ``jetstream``, ``s3`` or ``auto``, which decides by their size."""
+    encoding: Encoding = Encoding()
+    """How updates of training cycles are made smaller."""
 
 
 class ExperimentAdmitted(Event):

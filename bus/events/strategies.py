@@ -75,6 +75,7 @@ class Kind:
         passes: How often every update is read.
         least: Least number of updates that it can work with, by its parameters.
         frameworks: Those whose edges can do their part of it; ``None`` if edges need not know of it.
+        elementwise: Whether it compares the updates' elements, so that no update may leave some out.
     """
 
     name: str
@@ -86,6 +87,7 @@ class Kind:
     passes: int = 1
     least: Callable[[Values], int] = _none
     frameworks: frozenset[str] | None = None
+    elementwise: bool = False
 
 
 _BAD: Final = Parameter("how many updates may be anything at all", 1, 0, 100_000, whole=True)
@@ -165,12 +167,14 @@ _ALL: Final = (
         'Yin, Chen, Ramchandran, Bartlett, "Byzantine-Robust Distributed Learning: Towards Optimal Statistical Rates", '
         "ICML 2018, definition 1",
         weighted=False,
+        elementwise=True,
     ),
     Kind(
         "fedtrimmedavg",
         "x' = mean, element by element, without the floor(beta n) smallest and as many largest values",
         "Yin et al. 2018, definition 2",
         weighted=False,
+        elementwise=True,
         parameters={"beta": Parameter("share that is cut off at either end", 0.2, 0, 0.5, inside=True)},
     ),
     Kind(
@@ -178,6 +182,7 @@ _ALL: Final = (
         "x' = the update with the least sum of squared distances to its n - f - 2 nearest ones",
         _KRUM,
         weighted=False,
+        elementwise=True,
         parameters={"f": _BAD},
         passes=2,
         least=lambda values: 2 * int(values["f"]) + 3,
@@ -187,6 +192,7 @@ _ALL: Final = (
         "x' = mean of the keep updates that krum likes best",
         _KRUM,
         weighted=False,
+        elementwise=True,
         parameters={
             "f": _BAD,
             "keep": Parameter("how many updates are averaged; 0 for n - f", 0, 0, 100_000, whole=True),

@@ -14,21 +14,75 @@ BY_SIZE: Final = "auto"
 """A wish, not a store: small bodies at the broker, large ones beside it."""
 
 
+EXACT: Final = "exact"
+FLOAT16: Final = "float16"
+BFLOAT16: Final = "bfloat16"
+INT8: Final = "int8"
+NO_COMPRESSION: Final = "none"
+ZSTD: Final = "zstd"
+
+
+class Encoding(Payload):
+    """How updates of training cycles are made smaller on their way up. Without arguments: not at all.
+
+    ``bus.events.encodings`` says which ones there are and which strategies they go with.
+    """
+
+    values: str = EXACT
+    """``exact``, or what the differences to the global model are rounded to: ``float16``, ``bfloat16`` or ``int8``."""
+    keep: float = 1.0
+    """Share of the elements that are sent, those that changed most; the others stay as they were."""
+    error_feedback: bool = False
+    """Whether an edge adds to its next update what this one left out."""
+    compression: str = NO_COMPRESSION
+    """``none`` or ``zstd``."""
+
+    @property
+    def plain(self) -> bool:
+        """Whether updates travel as they are."""
+        return self.values == EXACT and self.keep == 1 and self.compression == NO_COMPRESSION
+
+    @property
+    def lossy(self) -> bool:
+        """Whether something can be lost."""
+        return self.values != EXACT or self.keep < 1
+
+
+class Encoded(Payload):
+    """What lies in the store instead of a body's chunks: as many frames, each one the difference to a chunk."""
+
+    encoding: Encoding
+    model: Digest
+    """Of the body that they are the difference to: the global model of the cycle."""
+    sent_bytes: int
+    """Of all frames together, without seals."""
+    resumed: bool = False
+    """Whether the edge added what it had left out before."""
+
+
 class SealedObject(Payload):
     """A body in a blob store: sealed chunks under ``address``, wrapped keys under ``address.key.<recipient>``."""
 
     address: str
     """Subject prefix ``w.<owner>.<actor>.<experiment>.<object>``; bound into the seal of every chunk."""
     digest: Digest
-    """Of the plaintext. For weights it is the digest of the ``model.safetensors`` file."""
+    """Of the plaintext. For weights it is the digest of the ``model.safetensors`` file; for an encoded update that of
+    its frames, one behind the other."""
     size_bytes: int
-    """Of the plaintext."""
+    """Of the plaintext; of an encoded update, once it is decoded."""
     chunk_bytes: int
     """Plaintext bytes per chunk; the last one may be shorter."""
     layout: Digest | None = None
     """Of the safetensors header, for weights: equal for all bodies that can be combined chunk by chunk."""
     store: str = JETSTREAM
     """Where the chunks lie: ``jetstream`` or ``s3``. The wrapped keys are at the broker in any case."""
+    encoded: Encoded | None = None
+    """Set for an update of which frames lie there and not chunks."""
+
+    @property
+    def sent_bytes(self) -> int:
+        """Bytes that lie in the store, without seals and keys."""
+        return self.size_bytes if self.encoded is None else self.encoded.sent_bytes
 
     @property
     def chunks(self) -> int:

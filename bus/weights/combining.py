@@ -12,7 +12,7 @@ from bus.errors import Integrity, MusterError
 from bus.events.weights import SealedObject
 from bus.identity.keys import Identity
 from bus.ports import Blobs
-from bus.weights import transfer
+from bus.weights import encoded, transfer
 from bus.weights.lockstep import BodyFailed, lockstep
 from bus.weights.transfer import Incoming
 
@@ -29,13 +29,18 @@ class Inputs:
 
     Attributes:
         updates: In the order of the closing.
-        previous: The last global model, if it is needed.
+        previous: The last global model, if the strategy needs it or an update is encoded, as a difference to it.
         state: What was kept after the last cycle, if anything.
     """
 
     updates: Sequence[SealedObject]
     previous: SealedObject | None = None
     state: SealedObject | None = None
+
+    @property
+    def encoded(self) -> bool:
+        """Whether an update is encoded."""
+        return any(update.encoded is not None for update in self.updates)
 
     @property
     def bodies(self) -> list[SealedObject]:
@@ -89,11 +94,16 @@ async def surveyed(blobs: Blobs, identity: Identity, inputs: Inputs, surveying: 
 
     Raises:
         BodyFailed: One of the updates cannot be used.
+        MusterError: The last model cannot.
         Unavailable: The store is away; begin again.
     """
+    bodies = inputs.bodies if inputs.encoded else inputs.updates
     async with AsyncExitStack() as stack:
-        async for row in await _rows(stack, blobs, inputs.updates, identity):
-            await asyncio.to_thread(surveying.take, row)
+        try:
+            async for row in encoded.decoded(await _rows(stack, blobs, bodies, identity), inputs.updates):
+                await asyncio.to_thread(surveying.take, row)
+        except BodyFailed as failed:
+            raise _blamed(failed, inputs) from failed
     return surveying.choose()
 
 
@@ -112,17 +122,20 @@ async def combined(
         if inputs.state is not None:
             tape = _Tape(await stack.enter_async_context(transfer.incoming(blobs, inputs.state, identity)))
         try:
-            async for row in await _rows(stack, blobs, inputs.bodies, identity):
+            async for row in encoded.decoded(await _rows(stack, blobs, inputs.bodies, identity), inputs.updates):
                 needed = combining.offer(row)
                 old = await tape.read(needed) if tape is not None else None
                 yield await asyncio.to_thread(combining.combine, old)
             combining.finish()
         except BodyFailed as failed:
-            if failed.index >= len(inputs.updates):
-                raise failed.reason from failed
-            raise
+            raise _blamed(failed, inputs) from failed
         if tape is not None:
             await tape.end()
+
+
+def _blamed(failed: BodyFailed, inputs: Inputs) -> MusterError:
+    """What to say of a body that failed: only updates have somebody to blame."""
+    return failed if failed.index < len(inputs.updates) else failed.reason
 
 
 async def _rows(

@@ -10,6 +10,7 @@ from typing import Final
 from bus.events import Command
 from bus.events.base import PrincipalId
 from bus.events.cycles import CancelExperiment, CycleKind, RunCycle
+from bus.events.weights import Encoding
 from coordinator.domain.state import Experiment, Failed, OpenCycle, Phase
 
 _CANCEL_FOR: Final = timedelta(days=1)
@@ -70,5 +71,6 @@ def _run(experiment: Experiment, cycle: OpenCycle, edge: PrincipalId) -> RunCycl
         code=spec.code,
         model=cycle.model,
         store=spec.store,
+        encoding=spec.encoding if cycle.cycle.kind is CycleKind.TRAIN else Encoding(),
         follows=experiment.counted.get(edge) if cycle.cycle.kind is CycleKind.TRAIN else None,
     )

@@ -21,7 +21,7 @@ from bus.events import Event
 from bus.events.base import Digest, MessageId, OwnerId, PrincipalId
 from bus.events.cycles import CycleKind, RunCycle, UpdateFailed, UpdateSealed
 from bus.events.experiments import Failure, FailurePhase
-from bus.events.weights import Resources, Score, SealedObject
+from bus.events.weights import Encoded, Resources, Score, SealedObject
 from bus.wire.envelope import message_id
 from bus.wire.record import Record
 from bus.wire.subjects import EventSubject
@@ -53,6 +53,8 @@ class Outcome(BaseModel):
     examples: int = 0
     scores: tuple[Score, ...] = ()
     has_weights: bool = False
+    encoded: Encoded | None = None
+    """What is sent in the place of the weights, if they are encoded."""
     failure: Failure | None = None
     retryable: bool = False
 
@@ -154,7 +156,7 @@ def said(job: Job, weights: SealedObject | None) -> Event:
             retryable=outcome.retryable,
             resources=outcome.resources,
         )
-    sent = 0 if weights is None else weights.size_bytes
+    sent = 0 if weights is None else weights.sent_bytes
     return UpdateSealed(
         experiment=command.experiment,
         cycle=command.cycle,

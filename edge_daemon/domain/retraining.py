@@ -37,9 +37,9 @@ class Answer(BaseModel):
     """The dataset as ``ingest`` describes it, JSON; ``None`` if there is none."""
     outcome: Outcome | None = None
     digest: Digest | None = None
-    """Of the weights."""
+    """Of the weights; of their frames, if they are encoded."""
     weights: Path | None = None
-    """Where the weights lie until the next question."""
+    """Where the weights lie until the next question, or their frames."""
     problem: str | None = None
     code: str | None = None
     """Of the problem."""

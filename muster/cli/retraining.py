@@ -13,7 +13,7 @@ from rich.markup import escape
 
 from bus.errors import TREATMENT, Configuration, Integrity, MusterError, NotFound, WorkerFailed
 from bus.events.weights import SealedObject
-from bus.weights import transfer
+from bus.weights import encoded
 from ingest.domain.suggestions import did_you_mean
 from muster.cli.frame import Frame, table
 from muster.client import Client
@@ -72,8 +72,8 @@ async def _opener(frame: Frame, stack: AsyncExitStack) -> Open | None:
     aggregator: Client = await stack.enter_async_context(frame.connect(_AGGREGATOR))
     blobs, identity = aggregator.broker.blobs(), aggregator.identity
 
-    async def open_update(sealed: SealedObject, path: Path) -> None:
-        await transfer.download_file(blobs, sealed, identity, path)
+    async def open_update(sealed: SealedObject, model: SealedObject | None, path: Path) -> None:
+        await encoded.download_file(blobs, sealed, identity, model, path)
 
     return open_update
 

@@ -70,6 +70,7 @@ def fork(
     anew: Annotated[
         bool, typer.Option("--anew", help="Average that cycle's stored updates anew, instead of taking its model over.")
     ] = False,
+    plain: Annotated[bool, typer.Option("--plain", help="Send updates as they are, not encoded.")] = False,
     name: Annotated[str | None, typer.Option(help="Its name.")] = None,
     follow: Annotated[bool, typer.Option("--follow", help="Show progress, and return when it has ended.")] = False,
     federation: Federation = None,
@@ -78,7 +79,8 @@ def fork(
 ) -> None:
     """Start a new experiment from a model of an old one, with the same model file on the same data.
 
-    With the same seed and strategy the cycles that both have give the same models, bit for bit. With --anew and another
+    With the same seed and strategy the cycles that both have give the same models, bit for bit, unless edges go on from
+    what they kept of another cycle. With --anew and another
     strategy, and --cycles the same as --from-cycle, nobody trains: what if the updates had been averaged otherwise?
     """
     frame = Frame(as_json=json, federation=federation, principal=as_)
@@ -94,6 +96,7 @@ def fork(
                 strategy=strategy,
                 parameters=parameters_of(parameter or ()),
                 anew=anew,
+                plain=plain,
                 name=name,
             )
             identity = await submit_fork(client, submission)

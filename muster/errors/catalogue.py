@@ -13,6 +13,7 @@ from muster.errors import (
     cycles,
     data,
     egress,
+    encodings,
     federations,
     general,
     identities,
@@ -33,7 +34,7 @@ AREAS: Final[tuple[Area, ...]] = (
     *(plans.AREA, models.AREA, data.AREA, workers.AREA, egress.AREA, cycles.AREA),
     *(sources.AREA, records.AREA, stores.AREA),
     *(broker.AREA, messages.AREA, identities.AREA, large.AREA),
-    *(sealing.AREA, averaging.AREA),
+    *(sealing.AREA, averaging.AREA, encodings.AREA),
     *(federations.AREA, audit.AREA, proofs.AREA, general.AREA),
 )
 ENTRIES: Final[tuple[Entry, ...]] = tuple(entry for area in AREAS for entry in area.entries)

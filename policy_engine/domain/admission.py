@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from bus.errors import Invalid
-from bus.events import strategies
+from bus.events import encodings, strategies
 from bus.events.base import OwnerId
 from bus.events.datasets import DatasetRegistered
 from bus.events.experiments import ExperimentAdmitted, ExperimentRefused, ExperimentSubmitted
@@ -78,5 +78,12 @@ def _strategy(_rules: Rules, _owner: OwnerId, asked: ExperimentSubmitted) -> Ite
         yield error.message
 
 
-RULES: Final[tuple[Rule, ...]] = (_vendor, _dataset, _quorum, _bounds, _strategy)
+def _encoding(_rules: Rules, _owner: OwnerId, asked: ExperimentSubmitted) -> Iterator[str]:
+    try:
+        encodings.check(asked.encoding, asked.strategy.name)
+    except Invalid as error:
+        yield error.message
+
+
+RULES: Final[tuple[Rule, ...]] = (_vendor, _dataset, _quorum, _bounds, _strategy, _encoding)
 """All admission rules, in the order in which their objections are listed."""

@@ -157,7 +157,7 @@ class Site:
         aggregator = people.identity("aggregator")
         await transfer.download_file(self.broker.blobs(), body.weights, aggregator, path)
         address = weights_address("acme", "aggregator", X, f"model-{body.cycle}-1")
-        recipients = {EDGE: people.directory()[EDGE].sealing}  # type: ignore[index]
+        recipients = {name: people.directory()[name].sealing for name in (EDGE, "aggregator")}  # type: ignore[index]
         return await transfer.upload_file(
             self.broker.blobs(), path, address, aggregator, recipients, layout=body.weights.layout
         )

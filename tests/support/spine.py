@@ -15,10 +15,10 @@ from safetensors.numpy import load_file, save_file
 
 from aggregator import service as aggregator
 from bus.events import Event
-from bus.events.base import Digest, OwnerId
+from bus.events.base import Digest, OwnerId, PrincipalId
 from bus.events.cycles import CycleKind, RunCycle, UpdateSealed
 from bus.events.governance import VendorAllowed
-from bus.events.weights import Resources
+from bus.events.weights import JETSTREAM, Encoded, Resources
 from bus.identity.directory import Directory
 from bus.memory import MemoryBroker
 from bus.ports import Broker
@@ -26,11 +26,14 @@ from bus.runtime.listening import Work, ignore, learn_principals, verified
 from bus.runtime.service import Context, hold_lease
 from bus.runtime.settings import ServiceSettings
 from bus.runtime.voice import Voice
-from bus.weights import layout, transfer
+from bus.weights import encoded, layout, transfer
 from bus.wire import topology
 from bus.wire.record import Record
 from bus.wire.subjects import weights_address
 from coordinator import service as coordinator
+from edge_daemon.domain.jobs import Job, State
+from edge_daemon.encoding import FRAMES, RESIDUAL, Files, encode_update
+from edge_daemon.kept import Kept
 from policy_engine import service as policy_engine
 from support import people
 from support.story import EDGES, registered, submission
@@ -83,7 +86,7 @@ class Edge:
     async def update(self, command: RunCycle, record: Record) -> Event:
         sealed = None
         if command.cycle.kind is not CycleKind.EVALUATE:
-            sealed = await self._upload(command)
+            sealed = await self._upload(command, record)
         return UpdateSealed(
             experiment=command.experiment,
             cycle=command.cycle,
@@ -94,25 +97,46 @@ class Edge:
             environment=Digest("sha256:e"),
         )
 
-    async def _upload(self, command: RunCycle) -> Any:
+    async def _upload(self, command: RunCycle, record: Record) -> Any:
         path = self.folder / f"{self.name}-{command.cycle}.safetensors"
+        model = path.with_suffix(".model")
         received = np.zeros(0, np.float32)
         if command.cycle.kind is CycleKind.TRAIN:
             assert command.model is not None
-            await transfer.download_file(self.broker.blobs(), command.model, people.identity(self.name), path)
-            received = read(path)["w"]
+            await transfer.download_file(self.broker.blobs(), command.model, people.identity(self.name), model)
+            received = read(model)["w"]
         tensors = weights_of(self.name, command, received)
         reduction = "sum" if command.cycle.kind is CycleKind.STATISTICS else "mean"
         save_file(tensors, path, {"muster": json.dumps({"reductions": dict.fromkeys(tensors, reduction)})})
         data = path.read_bytes()
-        return await transfer.upload_file(
-            self.broker.blobs(),
-            path,
-            weights_address("acme", self.name, command.experiment, f"update-{command.cycle}"),
-            people.identity(self.name),
-            {"aggregator": self.directory["aggregator"].sealing},  # type: ignore[index]
-            layout=layout.parse(data[: layout.header_bytes(data)]).digest,
+        about = layout.parse(data[: layout.header_bytes(data)])
+        address = weights_address("acme", self.name, command.experiment, f"update-{command.cycle}")
+        to = {"aggregator": self.directory["aggregator"].sealing}  # type: ignore[index]
+        own, blobs = people.identity(self.name), self.broker.blobs()
+        if command.encoding.plain:
+            return await transfer.upload_file(blobs, path, address, own, to, layout=about.digest)
+        said, frames = self.encode(command, record, model, path)
+        return await encoded.upload(
+            blobs,
+            frames,
+            address,
+            own,
+            to,
+            encoded=said,
+            size_bytes=about.size_bytes,
+            layout=about.digest,
+            store=lambda _: JETSTREAM,
         )
+
+    def encode(self, command: RunCycle, record: Record, model: Path, trained: Path) -> tuple[Encoded, Path]:
+        """What the edge daemon does; returns what is to be said, and the file of frames."""
+        kept = Kept(self.folder / f"{self.name}-kept", PrincipalId(self.name))
+        job, output = Job(record, State.WORKED), trained.with_suffix(".output")
+        output.mkdir(exist_ok=True)
+        said = encode_update(command, Files(model, trained, kept.read(job, RESIDUAL), output, output / "kept"))
+        for file in (output / "kept").glob("*"):
+            kept.keep(job, file)
+        return said, output / FRAMES
 
 
 def read(path: Path) -> dict[str, np.ndarray]:

@@ -6,16 +6,18 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
+from aggregator.domain.strategies.encoded import check_encoded
 from aggregator.domain.strategies.krum import Krum
 from aggregator.domain.strategies.mean import Mean
 from aggregator.domain.strategies.optimisers import Adaptive, Momentum, Second, adagrad, adam, yogi
 from aggregator.domain.strategies.order import Ordered, median, trimmed
 from aggregator.domain.strategies.protocol import Strategy
-from bus.errors import Invalid
+from bus.errors import Invalid, MusterError
 from bus.events.cycles import CycleClosed, CycleKind
 from bus.events.strategies import Values, enough, settled
 from bus.events.weights import SealedObject
 from bus.weights.combining import Inputs
+from bus.weights.lockstep import BodyFailed
 
 Maker = Callable[[Values], Strategy]
 
@@ -68,9 +70,15 @@ def inputs_of(closed: CycleClosed, strategy: Strategy, updates: Sequence[SealedO
 
     Raises:
         Invalid: It needs the last global model, and the closing names none.
+        BodyFailed: An update is encoded in a way that cannot be used here.
     """
+    for index, update in enumerate(updates):
+        try:
+            check_encoded(update, closed)
+        except MusterError as error:
+            raise BodyFailed(index, error) from error
     if not strategy.needs_previous:
-        return Inputs(updates)
+        return Inputs(updates, closed.model if any(update.encoded for update in updates) else None)
     if closed.model is None:
         raise Invalid("the closing names no global model to go on from", code="strategy.state")
     return Inputs(updates, closed.model, closed.state)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 
 import numpy as np
@@ -10,57 +9,21 @@ import pytest
 
 from bus.errors import NotFound
 from bus.events.base import ExperimentId
-from bus.events.cycles import CycleClosed, CycleKind, ModelAveraged, RunCycle
+from bus.events.cycles import CycleClosed, CycleKind, RunCycle
 from bus.events.experiments import ExperimentCompleted, ExperimentFailed, ExperimentRefused, Strategy
 from bus.events.strategies import settled
-from bus.ports import Broker
-from bus.runtime.voice import Voice
 from bus.weights import transfer
-from bus.wire.record import Record
 from coordinator.domain.decide import _close
 from coordinator.domain.state import Experiment, OpenCycle
-from muster.client import Client
 from muster.explain import explained
 from muster.fork import fork_of
-from muster.replay import Recomputed, replay
 from support import people
-from support.spine import ACME, EXAMPLES, Spine, read, running_spine
+from support.experiments import CYCLES, client, ended, ran, replayed, trained
+from support.spine import ACME, EXAMPLES, read, running_spine
 from support.story import X
 
-CYCLES = 3
 SIZE = 300_000
 """Elements of the model: three chunks of it, ten of adam's state."""
-
-
-def client(broker: Broker, name: str) -> Client:
-    identity = people.identity(name)
-    return Client(broker, identity, people.directory(), Voice(broker, identity))
-
-
-async def ran(spine: Spine, strategy: Strategy, **changes: object) -> list[Record]:
-    await spine.submit(cycles=CYCLES, strategy=strategy, **changes)
-    return await ended(spine)
-
-
-async def ended(spine: Spine, experiment: str = X) -> list[Record]:
-    """The events of one experiment, to its end."""
-    history = []
-    async with asyncio.timeout(60):
-        async for record in client(spine.broker, "acme").read(f"ev.acme.*.{experiment}.>", follow=True):
-            history.append(record)
-            if isinstance(record.body, ExperimentCompleted | ExperimentFailed | ExperimentRefused):
-                return history
-    raise AssertionError
-
-
-async def replayed(spine: Spine, experiment: str = X) -> list[Recomputed]:
-    asked = await client(spine.broker, "operator").experiment(experiment)
-    return await replay(client(spine.broker, "aggregator"), asked, lambda _result: None)
-
-
-def trained(history: list[Record]) -> list[ModelAveraged]:
-    bodies = [record.body for record in history]
-    return [b for b in bodies if isinstance(b, ModelAveraged) and b.cycle.kind is CycleKind.TRAIN]
 
 
 def adam(cycles: int) -> np.ndarray:

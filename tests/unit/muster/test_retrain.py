@@ -14,13 +14,15 @@ from numpy.typing import NDArray
 from bus.events.base import Digest, MessageId, PrincipalId
 from bus.events.cycles import Cycle, CycleKind, CycleOpened, RunCycle
 from bus.events.experiments import ExperimentAdmitted, ExperimentStarted
+from bus.events.weights import Encoded, Encoding
 from bus.wire import subjects
 from bus.wire.envelope import message_id
 from bus.wire.record import Record
+from edge_daemon.domain.jobs import Outcome
 from muster.cli.proof import replay_
 from muster.cli.retraining import status
 from muster.recorded import recorded
-from muster.retrain import Report, Retrained
+from muster.retrain import Report, Retrained, left_out
 from muster.tensors import Difference, first_difference
 from support.story import EDGES, START, Story, X, failed, registered, sealed, submission, update
 from training.weights import Weights, write_weights
@@ -168,3 +170,22 @@ def test_options_that_do_not_fit(options: dict[str, Any]) -> None:
     with pytest.raises(typer.Exit) as ended:
         replay_("x", **{"at": None, "retrain": False, "edge": None, **options})
     assert ended.value.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("then", "now", "words"),
+    [(True, True, None), (False, False, None), (True, False, "that is not here"), (False, True, "had lost")],
+)
+def test_an_encoding_that_cannot_be_done_again_is_not_called_different(
+    then: bool, now: bool, words: str | None
+) -> None:
+    def encoded(resumed: bool) -> Encoded:
+        encoding = Encoding(values="int8", error_feedback=True)
+        return Encoded(encoding=encoding, model=Digest("sha256:m"), sent_bytes=3, resumed=resumed)
+
+    body = sealed("update").model_copy(update={"encoded": encoded(then)})
+    said = update("hospital-a", TRAIN).model_copy(update={"weights": body})
+    outcome = Outcome(resources=said.resources, environment=said.environment, encoded=encoded(now))
+    found = left_out(said, outcome)
+    assert found is None if words is None else words in (found or "")
+    assert left_out(update("hospital-a", TRAIN), outcome) is None

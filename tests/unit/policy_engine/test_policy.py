@@ -12,7 +12,7 @@ from bus.events.governance import (
     VendorAllowed,
     VendorDisallowed,
 )
-from bus.events.weights import SealedObject
+from bus.events.weights import Encoding, SealedObject
 from policy_engine.domain.world import World
 from support.story import EDGES, Story, X, registered, submission
 
@@ -58,6 +58,8 @@ REFUSALS = [
     ({}, {"quorum": 4}, "quorum of 4"),
     ({}, {"quorum": 0}, "quorum of 0"),
     ({}, {"cycles": 0}, "at least 1"),
+    ({}, {"encoding": Encoding(values="int3")}, "did you mean 'int8'"),
+    ({}, {"encoding": Encoding(keep=0.1), "strategy": Strategy(name="fedmedian")}, "element by element"),
     ({}, {"deadline_s": 0.0}, "above 0"),
     ({}, {"deadline_s": float("nan")}, "above 0"),
     ({}, {"strategy": Strategy(name="fedmagic")}, "'fedmagic' is not known; did you mean"),
