@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 
 FAULTS ?= 200
 
-.PHONY: demo test slow faults scale check fmt docs clean
+.PHONY: demo test slow faults scale bench check fmt docs clean
 
 demo: $(VENV)/.core
 	$(BIN)/muster demo
@@ -20,6 +20,9 @@ faults: $(VENV)/.dev
 
 scale: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.scale $(ARGS)
+
+bench: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.peers $(ARGS)
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .
