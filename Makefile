@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 
 FAULTS ?= 200
 
-.PHONY: demo test slow faults scale check fmt docs clean
+.PHONY: demo test slow faults scale bench bench-limit bench-large bench-memory check fmt docs clean
 
 demo: $(VENV)/.core
 	$(BIN)/muster demo
@@ -20,6 +20,18 @@ faults: $(VENV)/.dev
 
 scale: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.scale $(ARGS)
+
+bench: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.peers $(ARGS)
+
+bench-limit: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.limit $(ARGS)
+
+bench-large: $(VENV)/.dev
+	$(BIN)/python benchmarks/large.py $(ARGS)
+
+bench-memory: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.memory $(ARGS)
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .

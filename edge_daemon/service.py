@@ -24,12 +24,17 @@ from edge_daemon.workshop import Workshop
 from training.registry import default_registry
 from training.worker import sandbox
 from training.worker.sandbox import Isolation
+from training.worker.supervise import Run, run_worker
 
 _log = logging.getLogger(__name__)
 
 
-async def build(context: Context[EdgeSettings]) -> Mapping[str, Task]:
+async def build(context: Context[EdgeSettings], run: Run = run_worker) -> Mapping[str, Task]:
     """Enrol; returns the root tasks.
+
+    Args:
+        context: Of the service.
+        run: Runs workers.
 
     Raises:
         Configuration: Workers cannot be kept in as the settings demand.
@@ -38,7 +43,7 @@ async def build(context: Context[EdgeSettings]) -> Mapping[str, Task]:
     directory = await learn_principals(context.broker, context.anchor)
     identity = context.voice.identity
     await context.voice.say(enrolment(identity.principal, default_registry(), walls))
-    workshop = Workshop(context.settings, context.broker.blobs(), identity, walls)
+    workshop = Workshop(context.settings, context.broker.blobs(), identity, walls, run)
     workshop.kept.sweep()
 
     async def serve() -> None:

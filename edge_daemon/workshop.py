@@ -43,7 +43,7 @@ from training.worker.config import STATE, WEIGHTS, Config, Task
 from training.worker.process import Assignment
 from training.worker.result import Result, read_result
 from training.worker.sandbox import Isolation
-from training.worker.supervise import Ended, Tell, Usage, run_worker
+from training.worker.supervise import Ended, Run, Tell, Usage, run_worker
 
 _NOTHING: Final = Usage(0.0, 0.0, 0)
 _PACKAGES: Final = ("numpy", "scipy", "scikit-learn", "torch", "safetensors", "zstandard")
@@ -57,13 +57,17 @@ class Workshop:
         blobs: Where model files and weights come from.
         identity: Opens what is sealed for this edge.
         isolation: What keeps workers in.
+        run: Runs one; benchmarks have one that is no process.
     """
 
-    def __init__(self, settings: EdgeSettings, blobs: Blobs, identity: Identity, isolation: Isolation) -> None:
+    def __init__(
+        self, settings: EdgeSettings, blobs: Blobs, identity: Identity, isolation: Isolation, run: Run = run_worker
+    ) -> None:
         self._settings = settings
         self._blobs = blobs
         self._identity = identity
         self._isolation = isolation
+        self._run_worker = run
         self._environment = environment()
         self.kept = Kept(settings.data / "kept", identity.principal)
         """What was kept of earlier cycles."""
@@ -200,7 +204,7 @@ class Workshop:
         folder, wanted = self.folder(job), task(job.command.cycle.kind)
         limits = self._limits(job)
         assignment = Assignment(wanted, folder / "inputs", folder / "output", folder / "worker.log", limits)
-        return await run_worker(assignment, self._isolation, tell)
+        return await self._run_worker(assignment, self._isolation, tell)
 
     def _limits(self, job: Job) -> Limits:
         return self._settings.bounded(Limits.model_validate(job.command.limits.model_dump()))

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import pstats
 import tempfile
 from pathlib import Path
 
 from benchmarks.scale import tables
-from benchmarks.scale.course import Lap, in_town
 from benchmarks.scale.tables import Row, Size
-from benchmarks.scale.town import Plan, Town, profile_of, running
+from benchmarks.town.course import Lap, in_town
+from benchmarks.town.town import Plan, print_profile, running
 
-_LINES = 50
 _ROWS = "experiments in a row in one federation, to see what history costs"
 
 
@@ -50,7 +48,7 @@ async def at_size(plan: Plan, cycles: int, wanted: argparse.Namespace) -> Size:
             configuration_bytes = town.configuration_bytes
             rest = await course.rest(wanted.rest_s)
             await course.run(cycles)
-        _print_profile(town)
+        print_profile(town)
         return Size(plan.edges, town.took_s, configuration_bytes, town.warnings(), rest, tuple(course.laps))
 
 
@@ -60,16 +58,8 @@ async def in_a_row(plan: Plan, row: Row, limit_s: float) -> tuple[Lap, ...]:
         async with asyncio.timeout(limit_s), running(Path(folder), plan) as town, in_town(town) as course:
             for _ in range(row.experiments):
                 await course.run(row.cycles)
-        _print_profile(town)
+        print_profile(town)
         return tuple(course.laps)
-
-
-def _print_profile(town: Town) -> None:
-    """Where the time of the profiled service went, if there is one."""
-    if town.plan.profile is not None:
-        profile = str(profile_of(town, town.plan.profile))
-        pstats.Stats(profile).sort_stats("tottime").print_stats(_LINES)
-        pstats.Stats(profile).sort_stats("cumulative").print_stats(_LINES)
 
 
 async def main(wanted: argparse.Namespace) -> None:
@@ -77,7 +67,8 @@ async def main(wanted: argparse.Namespace) -> None:
 
     def plan(edges: int) -> Plan:
         drivers = min(wanted.drivers, edges)
-        return Plan(edges, drivers, wanted.parameters, wanted.lease_s, wanted.profile)
+        arguments = (str(wanted.parameters),)
+        return Plan(edges, drivers, wanted.lease_s, "benchmarks.scale.edges", arguments, wanted.profile)
 
     sizes = []
     for edges in wanted.edges:

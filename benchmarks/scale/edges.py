@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
+from benchmarks.town.names import DATASET, name_of
 from bus.events.base import DatasetId, Digest, ExperimentId, PrincipalId
 from bus.events.cycles import CycleKind
 from bus.events.datasets import Column, ColumnKind, DatasetRegistered, Split
@@ -48,18 +49,12 @@ from training.errors import TrainingError
 from training.registry import default_registry
 from training.worker.sandbox import Isolation
 
-DATASET: Final = "numbers"
 _ROWS: Final = 100
 _NOTHING: Final = Resources(wall_s=0, cpu_s=0, peak_memory_bytes=0)
 _ENVIRONMENT: Final = Digest("sha256:" + "0" * 64)
 _STARTS_AT_ONCE: Final = 16
 _FILES: Final = 16_384
 """File descriptors that a process may need: two connections per edge."""
-
-
-def name_of(number: int) -> str:
-    """The name of an edge."""
-    return f"edge-{number:05}"
 
 
 def dataset(edge: str) -> DatasetRegistered:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from benchmarks.scale.course import Lap
-from benchmarks.scale.town import EDGES, SERVER
+from benchmarks.measure.tables import table
+from benchmarks.town.course import Lap
+from benchmarks.town.names import EDGES
+from benchmarks.town.town import SERVER
 from bus.events.cycles import CycleKind
 
 MIB: Final = 1024 * 1024
@@ -234,10 +236,3 @@ def _growth(early: Sequence[Sequence[Lap]], late: Sequence[Sequence[Lap]]) -> st
         f"Second half over first: coordinator ms per event {ratio:.2f} (policy engine, which only verifies and folds "
         f"the same events: {yardstick:.2f}); coordinator's memory {grown / events[1]:+.0f} bytes per event."
     )
-
-
-def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A Markdown table under its title."""
-    lines = [f"| {' | '.join(columns)} |", f"|{'|'.join(' --: ' for _ in columns)}|"]
-    lines += [f"| {' | '.join(row)} |" for row in rows]
-    return f"{title}\n\n" + "\n".join(lines)

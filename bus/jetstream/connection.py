@@ -194,7 +194,12 @@ class Connection:
                 async with asyncio.timeout(_WATCHDOG_S):
                     await session.over.wait()
             except TimeoutError:
-                if not await session.alive(_HANDSHAKE_S):
+                alive = await session.alive(_HANDSHAKE_S)
+                task = asyncio.current_task()
+                if task is not None and task.cancelling():
+                    # Python 3.11's wait_for, with which the library waits, can swallow a cancellation: it comes once.
+                    raise asyncio.CancelledError from None
+                if not alive:
                     return
 
     async def _reopen(self) -> None:

@@ -39,6 +39,10 @@ class Ended:
     error: TrainingError | None
 
 
+Run = Callable[[Assignment, Isolation, Tell], Awaitable[Ended]]
+"""Runs a worker to its end, as ``run_worker`` does."""
+
+
 async def _nobody(progress: Progress) -> None:
     """Nobody wants to know."""
 

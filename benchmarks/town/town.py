@@ -5,18 +5,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import pstats
 import re
 import sys
 import time
 from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, cast
 
-from benchmarks.scale import meter
-from benchmarks.scale.edges import name_of
+from benchmarks.town import meter
+from benchmarks.town.names import EDGES, name_of
 from bus.errors import Unavailable
 from bus.events.principals import EdgeAppeared
 from bus.identity.directory import Principal
@@ -33,13 +34,18 @@ from bus.wire.topology import StreamName
 from muster.client import connect
 from muster.federation.create import create
 from muster.federation.layout import OPERATOR, SERVICES, Layout
+from muster.federation.store import Store
 from muster.federation.supervisor import introduce
 
 _ROOT: Final = Path(__file__).parents[2]
 _STOP_S: Final = 60.0
+_LINES: Final = 50
 SERVER: Final = "nats-server"
-EDGES: Final = "edges"
 _NUMBER: Final = re.compile(r"[0-9a-f]*[0-9][0-9A-Za-z]*")
+
+
+async def _nothing(_layout: Layout) -> None:
+    """Nothing is to be prepared."""
 
 
 @dataclass(frozen=True)
@@ -49,16 +55,25 @@ class Plan:
     Attributes:
         edges: How many.
         drivers: Processes that they are shared out among.
-        parameters: Numbers of four bytes in a model.
         lease_s: Lease time of everybody.
-        profile: Service to run under cProfile, which makes it slower; ``None`` for none.
+        module: Run in each of these processes, with the federation's folder and the numbers of its first edge and of
+            the one behind its last, ...
+        arguments: ... and these.
+        profile: Process to run under cProfile, which makes it slower; ``None`` for none.
+        store: An S3-compatible store for large models; ``None`` for none.
+        disk_bytes: What the broker's streams may fill; ``None`` leaves it to the free space.
+        prepare: Called before the first process starts.
     """
 
     edges: int
     drivers: int
-    parameters: int
     lease_s: float
+    module: str
+    arguments: tuple[str, ...] = ()
     profile: str | None = None
+    store: Store | None = None
+    disk_bytes: int | None = None
+    prepare: Callable[[Layout], Awaitable[None]] = _nothing
 
 
 @dataclass
@@ -105,8 +120,11 @@ async def running(folder: Path, plan: Plan) -> AsyncIterator[Town]:
     """A federation in ``folder`` in which every edge counts as live."""
     names = tuple(name_of(number) for number in range(plan.edges))
     began = time.monotonic()
-    layout = create(folder / "federation", edges=names, vendors=("acme",), lease_s=plan.lease_s)
+    layout = create(folder / "federation", edges=names, vendors=("acme",), lease_s=plan.lease_s, store=plan.store)
+    if plan.disk_bytes is not None:
+        layout.write(layout.read().model_copy(update={"disk_bytes": plan.disk_bytes}))
     took_s = {"keys": time.monotonic() - began}
+    await plan.prepare(layout)
     async with asyncio.TaskGroup() as guards, AsyncExitStack() as stack:
         server = EmbeddedServer(_server_settings(layout))
         stack.push_async_callback(server.stop)
@@ -118,15 +136,16 @@ async def running(folder: Path, plan: Plan) -> AsyncIterator[Town]:
         await _provide(town, Voice(broker, operator))
 
         async def start(name: str, *arguments: object) -> None:
-            town.processes[name] = await stack.enter_async_context(_process(town, guards, name, *map(str, arguments)))
+            profiled = ("-m", "cProfile", "-o", str(profile_of(town, name))) if plan.profile == name else ()
+            words = map(str, (*profiled, *arguments))
+            town.processes[name] = await stack.enter_async_context(_process(town, guards, name, *words))
 
         for name in SERVICES:
-            await start(name, *_service(town, name))
+            await start(name, "-m", name, "--settings", layout.settings(name))
         began = time.monotonic()
         for number in range(plan.drivers):
             first, last = (plan.edges * at // plan.drivers for at in (number, number + 1))
-            arguments = (layout.directory, first, last, plan.parameters)
-            await start(f"{EDGES}-{number}", "-m", "benchmarks.scale.edges", *arguments)
+            await start(f"{EDGES}-{number}", "-m", plan.module, layout.directory, first, last, *plan.arguments)
         await _all_live(town)
         town.took_s["edges"] = time.monotonic() - began
         yield town
@@ -155,14 +174,17 @@ async def _provide(town: Town, voice: Voice) -> None:
     town.took_s["registrations"] = time.monotonic() - began
 
 
-def _service(town: Town, name: str) -> tuple[str, ...]:
-    profiled = ("-m", "cProfile", "-o", str(profile_of(town, name))) if town.plan.profile == name else ()
-    return (*profiled, "-m", name, "--settings", str(town.layout.settings(name)))
-
-
 def profile_of(town: Town, name: str) -> Path:
-    """Where a profiled service leaves its profile when it ends."""
+    """Where a profiled process leaves its profile when it ends."""
     return town.layout.directory / f"{name}.prof"
+
+
+def print_profile(town: Town) -> None:
+    """Where the time of the profiled process went, if there is one; call when it has ended."""
+    if town.plan.profile is not None:
+        profile = str(profile_of(town, town.plan.profile))
+        pstats.Stats(profile).sort_stats("tottime").print_stats(_LINES)
+        pstats.Stats(profile).sort_stats("cumulative").print_stats(_LINES)
 
 
 @asynccontextmanager

@@ -1,0 +1,1 @@
+"""Echo training as a Flower app."""
