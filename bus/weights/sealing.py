@@ -53,20 +53,25 @@ class Seal:
         address: Of the object.
         size_bytes: Of the whole plaintext.
         chunk_bytes: Plaintext bytes per chunk.
+        frames: Whether frames of an encoded update are in the places of chunks, of whatever length; their decoder
+            checks what they hold.
     """
 
-    def __init__(self, key: bytes, address: str, size_bytes: int, chunk_bytes: int = CHUNK_BYTES) -> None:
+    def __init__(
+        self, key: bytes, address: str, size_bytes: int, chunk_bytes: int = CHUNK_BYTES, *, frames: bool = False
+    ) -> None:
         self._cipher = AESGCM(key)
         self._address = address
         self._bound: bytes = msgpack.packb(["muster chunk v1", address, size_bytes, chunk_bytes])
         self._last = max(1, -(-size_bytes // chunk_bytes)) - 1
         self._chunk_bytes = chunk_bytes
+        self._frames = frames
         self._last_bytes = size_bytes - self._last * chunk_bytes
 
     @classmethod
     def of(cls, key: bytes, sealed: SealedObject) -> Seal:
         """The seal of an object that is known."""
-        return cls(key, sealed.address, sealed.size_bytes, sealed.chunk_bytes)
+        return cls(key, sealed.address, sealed.size_bytes, sealed.chunk_bytes, frames=sealed.encoded is not None)
 
     def close(self, index: int, plaintext: bytes | memoryview) -> bytes:
         """Chunk ``index`` sealed: 16 bytes longer."""
@@ -80,7 +85,7 @@ class Seal:
                 chunks of such an object: who sealed it may not cut it otherwise either.
         """
         expected = (self._last_bytes if index == self._last else self._chunk_bytes) + TAG_BYTES
-        if len(sealed) != expected:
+        if len(sealed) != expected and not self._frames:
             raise self._broken(index, f"cut or filled up to {len(sealed)} bytes, and had {expected}")
         try:
             return self._cipher.decrypt(self._nonce(index), sealed, self._bound)
