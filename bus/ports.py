@@ -105,6 +105,19 @@ class Inbox(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Room:
+    """How full a store of sealed chunks is.
+
+    Attributes:
+        used_bytes: Of what it may hold.
+        limit_bytes: What it may hold.
+    """
+
+    used_bytes: int
+    limit_bytes: int
+
+
 class BlobStore(Protocol):
     """Write-once bytes by subject. Never trusted: what matters is sealed and digested above."""
 
@@ -147,6 +160,15 @@ class BlobStore(Protocol):
 
 class Blobs(BlobStore, Protocol):
     """The broker's own store, and the way to others. Wrapped keys always lie in the broker's own."""
+
+    async def room(self) -> Room | None:
+        """How full the broker's own store is; ``None`` if it has no limit of its own.
+
+        Raises:
+            Denied: The credential may not ask.
+            Unavailable: The store is away.
+        """
+        ...
 
     def at(self, store: str) -> BlobStore:
         """The store with this name, as a reference gives it.

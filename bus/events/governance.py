@@ -62,6 +62,9 @@ class Hold(Event):
     turn: int
     reasons: tuple[str, ...]
     rules: Digest
+    kinds: tuple[str, ...] = ()
+    """Of what kind the reasons are that hold it now: ``pause``, ``room``. Older releases knew pauses only, and left it
+    empty."""
 
 
 class ExperimentHeld(Hold):

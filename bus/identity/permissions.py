@@ -41,7 +41,14 @@ def permissions(principal: Principal) -> Permissions:
             # To remove what was released. The server knows no purge of some subjects only (decision 25).
             rules += [f"$JS.API.STREAM.{what}.{StreamName.WEIGHTS}" for what in ("INFO", "PURGE")]
             rules += _takes(topology.RELEASES)
-        case Role.POLICY_ENGINE | Role.AUDIT_SINK:
+        case Role.POLICY_ENGINE:
+            # How full the store is: no cycle opens that would not fit.
+            rules += [
+                *_says(name),
+                *_reads(name, StreamName.EVENTS, "ev.>"),
+                f"$JS.API.STREAM.INFO.{StreamName.WEIGHTS}",
+            ]
+        case Role.AUDIT_SINK:
             rules += [*_says(name), *_reads(name, StreamName.EVENTS, "ev.>")]
         case Role.EDGE:
             rules += _edge(name)

@@ -11,6 +11,7 @@ from bus.jetstream import api
 from bus.jetstream.connection import Connection
 from bus.jetstream.inflow import Msg
 from bus.jetstream.session import status
+from bus.ports import Room
 from bus.wire.topology import StreamName
 
 _LAG_S: Final = (0.05, 0.1, 0.2, 0.4)
@@ -58,6 +59,13 @@ class JetStreamBlobs:
             found.update(page)
             if not page or len(found) >= int(info.get("total", 0)):
                 return frozenset(found)
+
+    async def room(self) -> Room | None:
+        """How full the stream is."""
+        reply = await self._connection.request(f"$JS.API.STREAM.INFO.{StreamName.WEIGHTS}")
+        info = api.answer(reply, "ask how full the store is")
+        limit = int(info["config"].get("max_bytes") or -1)
+        return Room(int(info["state"]["bytes"]), limit) if limit > 0 else None
 
     async def delete(self, filter_: str) -> int:
         """Purge everything under ``filter_``."""

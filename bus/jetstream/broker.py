@@ -69,4 +69,5 @@ class JetStreamBroker:
 
     def blobs(self) -> Stores:
         """The stores of sealed chunks."""
-        return Stores(JetStreamBlobs(self._bulk), self._stores)
+        home = JetStreamBlobs(self._bulk)
+        return Stores(home, self._stores, home.room)

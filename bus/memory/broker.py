@@ -10,7 +10,7 @@ from typing import Final
 from bus.errors import Invalid, NotFound
 from bus.memory.inbox import ConsumerState, MemoryInbox
 from bus.memory.stream import MemoryStream, utc_now
-from bus.ports import BlobStore
+from bus.ports import BlobStore, Room
 from bus.weights.stores import Stores
 from bus.wire.message import Message
 from bus.wire.topology import STREAMS, Consumer, StreamName
@@ -57,6 +57,8 @@ class MemoryBroker:
         self._now = now
         self._stores = stores
         self._streams = {spec.name: MemoryStream(spec, now) for spec in STREAMS}
+        self.limit_bytes: int | None = None
+        """What the store of sealed chunks may hold; told, and not enforced."""
         self._consumers: dict[tuple[StreamName, str], ConsumerState] = {}
 
     def now(self) -> datetime:
@@ -81,4 +83,10 @@ class MemoryBroker:
 
     def blobs(self) -> Stores:
         """The stores of sealed chunks."""
-        return Stores(MemoryBlobs(self._streams[StreamName.WEIGHTS]), self._stores)
+        return Stores(MemoryBlobs(self._streams[StreamName.WEIGHTS]), self._stores, self._room)
+
+    async def _room(self) -> Room | None:
+        if self.limit_bytes is None:
+            return None
+        stored = (each for each in self._streams[StreamName.WEIGHTS].messages if each is not None)
+        return Room(sum(len(each.message.data) for each in stored), self.limit_bytes)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
 from bus.errors import Configuration, Invalid
 from bus.events.weights import BY_SIZE, JETSTREAM, S3
-from bus.ports import BlobStore
+from bus.ports import BlobStore, Room
 
 
 @dataclass(frozen=True)
@@ -17,10 +17,12 @@ class Stores:
     Attributes:
         home: The broker's own store.
         others: Those beside it, by name.
+        asked: Tells how full the broker's own store is, if it has a limit.
     """
 
     home: BlobStore
     others: Mapping[str, BlobStore] = field(default_factory=dict)
+    asked: Callable[[], Awaitable[Room | None]] | None = None
 
     def at(self, store: str) -> BlobStore:
         """The store with this name."""
@@ -34,6 +36,10 @@ class Stores:
                 code="store.unknown",
             )
         return self.others[store]
+
+    async def room(self) -> Room | None:
+        """How full the broker's own store is."""
+        return None if self.asked is None else await self.asked()
 
     async def put(self, subject: str, data: bytes | memoryview) -> None:
         """Store in the broker's own store."""

@@ -1,8 +1,4 @@
-"""What of an experiment's sealed weights nobody needs and no rule keeps: pure, from the log.
-
-Only the coordinator's own words say how far an experiment is: a cycle that opened tells that those before it are
-averaged. An outcome that came too late, after its cycle was given up, tells nothing.
-"""
+"""What of an experiment's sealed weights nobody needs and no rule keeps: pure, from the log."""
 
 from __future__ import annotations
 
@@ -13,7 +9,7 @@ from typing import Final
 
 from bus.events.base import ExperimentId, OwnerId, PrincipalId
 from bus.events.custody import Keep, WeightsReleased
-from bus.events.cycles import Cycle, CycleKind
+from bus.events.cycles import Cycle
 from bus.events.experiments import ExperimentSubmitted
 from coordinator.domain.schedule import PREPARING, schedule
 
@@ -68,7 +64,7 @@ class Holding:
         cycles: Training cycles that it shall have.
         begin: Index of its first own step.
         origin: For a fork, where it begins: experiment, cycle, and whether that is averaged anew.
-        step: Index of the step that runs, or ran last; all before it are averaged.
+        step: Index of the step that runs or comes next; all before it are averaged. Before ``begin`` until it starts.
         over: When it ended for good.
         asked: What the operator wants for this experiment besides the rule.
         needs: Fork that is not over -> what of this it may still read.
@@ -112,19 +108,6 @@ def holding(owner: OwnerId, asked: ExperimentSubmitted) -> Holding:
         None if origin is None else (origin.experiment, origin.cycle, origin.anew),
         begin - 1,
     )
-
-
-def index_of(cycle: Cycle) -> int:
-    """Place of a cycle in the schedule of its experiment."""
-    match cycle.kind:
-        case CycleKind.STATISTICS:
-            return 0
-        case CycleKind.INITIALISE:
-            return 1
-        case CycleKind.TRAIN:
-            return PREPARING + cycle.number - 1
-        case _:
-            return PREPARING + cycle.number
 
 
 def of_fork(holdings: Mapping[ExperimentId, Holding], fork: Holding) -> Iterator[tuple[Holding, Bodies, int]]:

@@ -10,7 +10,6 @@ from typing import Final
 from bus.events import Event
 from bus.events.base import ExperimentId
 from bus.events.custody import KeepingRuled, PurgeRequested, WeightsReleased
-from bus.events.cycles import CycleOpened
 from bus.events.experiments import (
     ExperimentAborted,
     ExperimentCompleted,
@@ -20,9 +19,8 @@ from bus.events.experiments import (
 )
 from bus.wire.decision import Decision
 from bus.wire.record import Record
-from coordinator.domain.custody import Holding, Rule, ages_at, holding, index_of, of_fork, release, released, without
+from coordinator.domain.custody import Holding, Rule, ages_at, holding, of_fork, release, released, without
 from coordinator.domain.evolve import ACTOR
-from coordinator.domain.schedule import PREPARING
 
 _ENDS: Final = (ExperimentRefused, ExperimentAborted, ExperimentFailed, ExperimentCompleted)
 
@@ -56,8 +54,13 @@ class Keeper:
         """For a snapshot."""
         return Kept(self.rule, self.holdings)
 
-    def fold(self, record: Record) -> Iterable[ExperimentId]:
-        """Take in ``record``; returns the experiments of which more may be let go now."""
+    def fold(self, record: Record, step: int | None) -> Iterable[ExperimentId]:
+        """Take in ``record``; returns the experiments of which more may be let go now.
+
+        Args:
+            record: What was said.
+            step: Of its experiment: that which runs or comes next; ``None`` until it starts.
+        """
         body = record.body
         if isinstance(body, KeepingRuled):
             self.rule = Rule(body.keep, body.last, body.days)
@@ -70,7 +73,7 @@ class Keeper:
         held = self.holdings.get(getattr(body, "experiment", ExperimentId("")))
         if held is None or held.owner != record.owner or not isinstance(body, Event):
             return []
-        changed = _evolve(held, record)
+        changed = _evolve(held, record, step)
         if changed is held:
             return []
         self._note(changed)
@@ -104,20 +107,18 @@ class Keeper:
         return [held.id for held in changed]
 
 
-def _evolve(held: Holding, record: Record) -> Holding:
+def _evolve(held: Holding, record: Record, step: int | None) -> Holding:
     """A holding after ``record``, which is about its experiment; the same object if that says nothing about it."""
     body = record.body
     if record.actor == ACTOR:
         held = replace(held, strand=record.sequence)
+    if step not in {None, held.step}:
+        held = replace(held, step=step)
     match body:
-        case CycleOpened():
-            return replace(held, step=index_of(body.cycle))
         case PurgeRequested():
             return replace(held, asked=Rule(body.keep, body.last))
         case WeightsReleased():
             return released(held, body)
-        case ExperimentCompleted():
-            return replace(held, over=record.stored_at, step=PREPARING + held.cycles)
         case _ if isinstance(body, _ENDS):
             return replace(held, over=record.stored_at)
         case _:

@@ -71,7 +71,9 @@ class World:
     def fold(self, record: Record) -> Iterable[str]:
         """Take in ``record``; returns the experiments about which there may be something new to decide."""
         touched = list(self._fold(record))
-        return [*touched, *(key for key in self.keeper.fold(record) if key not in touched)]
+        about = self.experiments.get(getattr(record.body, "experiment", ""))
+        step = about.step if about is not None and about.started else None
+        return [*touched, *(key for key in self.keeper.fold(record, step) if key not in touched)]
 
     def _fold(self, record: Record) -> Iterable[str]:
         self.position = record.sequence

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from bus.identity.directory import Principal
+from bus.wire.topology import StreamName
 from muster.doctor.facts import ConsumerFacts, Disk, Finding, Key, Server, State, StreamFacts
 from muster.federation.layout import OPERATOR, Layout
 
@@ -94,6 +95,8 @@ def disk(facts: Disk, held: Sequence[StreamFacts]) -> list[Finding]:
     shares = {stream.spec.name: stream.size_bytes / limit for stream in held if (limit := _limit(stream))}
     for name, share in shares.items():
         remedy = "raise disk_bytes in federation.json, and start the federation again"
+        if name is StreamName.WEIGHTS:
+            remedy = f"let go of what nobody needs: muster policy keep models, muster purge ID; or {remedy}"
         findings.append(_room(share, f"stream {name} is {share:.0%} full", remedy))
     bad = [finding for finding in findings if finding.state is not State.OK]
     fullest = f"; streams hold up to {max(shares.values()):.0%} of their limits" if shares else ""

@@ -136,5 +136,15 @@ AREA: Final = Area(
             "Somebody else can write to the bucket, or the store is not honest.",
             "find out who can write to the bucket",
         ),
+        Entry(
+            3332,
+            "store.room",
+            ("unavailable",),
+            Who.OPERATOR,
+            "The broker's store of weights has no room for an experiment's next cycle, which waits; or can never have.",
+            "Old updates and models fill it, or the model is large for the disk budget.",
+            "let go of what nobody needs, give large models an S3 store, or raise disk_bytes in federation.json",
+            ("muster policy keep models", "muster retention ID", "muster doctor"),
+        ),
     ),
 )

@@ -16,9 +16,11 @@ Rule = Callable[[Rules, OwnerId, ExperimentSubmitted], Iterator[str]]
 """Yields objections, each a sentence that says what was found and what is permitted."""
 
 
-def admit(rules: Rules, owner: OwnerId, asked: ExperimentSubmitted) -> ExperimentAdmitted | ExperimentRefused:
-    """The answer to a submission, with reasons."""
-    objections = tuple(objection for rule in RULES for objection in rule(rules, owner, asked))
+def admit(
+    rules: Rules, owner: OwnerId, asked: ExperimentSubmitted, *further: str
+) -> ExperimentAdmitted | ExperimentRefused:
+    """The answer to a submission, with reasons; ``further`` are objections that follow from no rule."""
+    objections = (*(objection for rule in RULES for objection in rule(rules, owner, asked)), *further)
     if objections:
         return ExperimentRefused(experiment=asked.experiment, reasons=objections, rules=rules.digest)
     reasons = (
