@@ -122,7 +122,7 @@ def summary(history: History) -> dict[str, Any]:
             for experiment in world.experiments.values()
         },
         "cases": {
-            identity: {"answered": case.answered, "held": case.held, "turn": case.turn}
+            identity: {"answered": case.answered, "held": sorted(case.held), "turn": case.turn}
             for identity, case in rules.cases.items()
         },
     }
