@@ -20,7 +20,7 @@ from bus.events.weights import SealedObject
 from bus.identity.directory import Directory
 from bus.identity.keys import Identity
 from bus.ports import Blobs
-from bus.weights import sealing, transfer, uniting
+from bus.weights import outgoing, sealing, uniting
 from bus.weights.combining import Inputs
 from bus.weights.sealing import CHUNK_BYTES, Seal
 from bus.weights.stores import choose
@@ -148,7 +148,7 @@ class Averaging:
         name = f"{kind}-{closed.cycle}-{closed.revision}"
         address = weights_address(owner, self._identity.principal, closed.experiment, name)
         key = sealing.file_key(self._identity, address, context)
-        return _Sink(transfer.Upload(self._blobs, Seal(key, address, size_bytes), address, store), key)
+        return _Sink(outgoing.Upload(self._blobs, Seal(key, address, size_bytes), address, store), key)
 
     def _recipients(self, names: Iterable[PrincipalId]) -> dict[str, MLKEM768X25519PublicKey]:
         return {name: self.directory[name].sealing for name in names}
@@ -162,7 +162,7 @@ class _Sink:
         key: Its file key.
     """
 
-    def __init__(self, upload: transfer.Upload, key: bytes) -> None:
+    def __init__(self, upload: outgoing.Upload, key: bytes) -> None:
         self.upload = upload
         self._key = key
         self._buffer = bytearray()

@@ -24,7 +24,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 from bus.events.weights import JETSTREAM, S3, SealedObject
 from bus.jetstream import Endpoint, JetStreamBroker
-from bus.weights import transfer
+from bus.weights import incoming, outgoing
 from support.nats import running_server
 from support.people import directory, identity
 from support.weed import running_weed
@@ -74,11 +74,11 @@ async def one(broker: JetStreamBroker, body: Path, store: str, run: int, pids: t
     async def up() -> None:
         choose = lambda _: store  # noqa: E731
         owner = identity("hospital-a")
-        sealed.append(await transfer.upload_file(broker.blobs(), body, address, owner, recipients, store=choose))
+        sealed.append(await outgoing.upload_file(broker.blobs(), body, address, owner, recipients, store=choose))
 
     async def down() -> None:
         out = body.with_name("out")
-        await transfer.download_file(broker.blobs(), sealed[0], identity("aggregator"), out)
+        await incoming.download_file(broker.blobs(), sealed[0], identity("aggregator"), out)
         out.unlink()
 
     return await costs(up, pids), await costs(down, pids)

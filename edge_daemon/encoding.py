@@ -25,7 +25,7 @@ from bus.errors import Invalid
 from bus.events.base import Digest
 from bus.events.cycles import RunCycle
 from bus.events.weights import Encoded
-from bus.weights import encoded, layout, transfer
+from bus.weights import encoded, layout, outgoing
 from bus.weights.encoding.draws import Philox
 from bus.weights.encoding.floats import encodable
 from bus.weights.encoding.frames import Frame, Residual, encode
@@ -81,7 +81,7 @@ def encode_update(command: RunCycle, files: Files) -> Encoded:
                 rest.write(frame.residual)
         if rest is not None:
             rest.finish()
-        model, _ = transfer.digest_of(files.model)
+        model, _ = outgoing.digest_of(files.model)
         return Encoded(encoding=command.encoding, model=model, sent_bytes=sent, resumed=left.resumed)
 
 

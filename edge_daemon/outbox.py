@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.hpke import MLKEM768X25519PublicKey
 from bus.events.weights import SealedObject
 from bus.identity.directory import Directory
 from bus.runtime.service import Context
-from bus.weights import encoded, transfer
+from bus.weights import encoded, outgoing
 from bus.weights.stores import choose
 from bus.wire.subjects import weights_address
 from edge_daemon.domain.jobs import Job, said
@@ -69,7 +69,7 @@ class Outbox:
                 layout=found.digest,
                 store=store,
             )
-        sealed = await transfer.upload_file(
+        sealed = await outgoing.upload_file(
             blobs, weights, address, identity, recipients, layout=found.digest, store=store
         )
         return sealed.model_copy(update={"members": found.members or None})

@@ -26,7 +26,7 @@ from bus.identity.keys import Identity
 from bus.jetstream import Endpoint, JetStreamBroker
 from bus.runtime import logs
 from bus.s3.settings import stores
-from bus.weights import transfer
+from bus.weights import outgoing
 from bus.wire import subjects
 from bus.wire.envelope import wrap
 from bus.wire.record import Record
@@ -77,7 +77,7 @@ class Bench:
         if outcome.encoded is not None:
             frames = weights.with_name(FRAMES)
             return Answer(outcome=outcome, weights=frames, digest=await asyncio.to_thread(frames_digest, frames))
-        digest, _ = await asyncio.to_thread(transfer.digest_of, weights)
+        digest, _ = await asyncio.to_thread(outgoing.digest_of, weights)
         return Answer(outcome=outcome, weights=weights, digest=digest)
 
 

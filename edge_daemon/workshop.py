@@ -26,7 +26,7 @@ from bus.events.cycles import CycleKind
 from bus.events.weights import Encoded, Resources, Score
 from bus.identity.keys import Identity
 from bus.ports import Blobs
-from bus.weights import references, transfer
+from bus.weights import incoming, references
 from bus.weights.stores import choose
 from edge_daemon.disk import Disk
 from edge_daemon.domain.jobs import Job, Outcome, failed, keeps, task
@@ -163,9 +163,9 @@ class Workshop:
             references.require_place(command.code, owner=command.owner)
             if command.model is not None:
                 references.require_place(command.model, owner=command.owner, actor=AGGREGATOR)
-            await transfer.download_file(self._blobs, command.code, self._identity, inputs / "model.py")
+            await incoming.download_file(self._blobs, command.code, self._identity, inputs / "model.py")
             if command.model is not None:
-                await transfer.download_file(self._blobs, command.model, self._identity, inputs / WEIGHTS)
+                await incoming.download_file(self._blobs, command.model, self._identity, inputs / WEIGHTS)
         except MusterError as error:
             if error.retryable:
                 raise

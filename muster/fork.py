@@ -13,7 +13,7 @@ from bus.events import encodings, strategies
 from bus.events.base import Digest, ExperimentId
 from bus.events.experiments import ExperimentSubmitted, Origin
 from bus.events.weights import Encoding
-from bus.weights import transfer
+from bus.weights import incoming
 from coordinator.domain.state import Experiment
 from muster.client import Client
 from muster.submit import settled
@@ -107,6 +107,6 @@ async def fork(client: Client, submission: ExperimentSubmitted) -> ExperimentId:
         NotFound: The model is gone.
     """
     assert submission.origin is not None
-    await transfer.fetch_key(client.broker.blobs(), submission.origin.model, client.identity)
+    await incoming.fetch_key(client.broker.blobs(), submission.origin.model, client.identity)
     await client.say(submission)
     return submission.experiment

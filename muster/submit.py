@@ -17,7 +17,7 @@ from bus.events.base import DatasetId, Digest, ExperimentId, PrincipalId
 from bus.events.datasets import ColumnKind, DatasetRegistered
 from bus.events.experiments import ExperimentSubmitted, Limits, Strategy, TaskData
 from bus.events.weights import INT8, Encoding
-from bus.weights import transfer
+from bus.weights import outgoing
 from bus.weights.stores import choose
 from bus.wire.subjects import weights_address
 from muster.client import Client
@@ -245,7 +245,7 @@ async def submit(client: Client, draft: Draft, data: TaskData, holders: Holders)
     )
     encoding = encodings.check(encoding_of(plan.transport.encoding), strategy.name)
     experiment = ExperimentId(str(ULID()))
-    code = await transfer.upload_file(
+    code = await outgoing.upload_file(
         client.broker.blobs(),
         draft.source,
         weights_address(client.owner, client.identity.principal, experiment, "code"),

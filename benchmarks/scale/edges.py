@@ -34,7 +34,7 @@ from bus.runtime import logs
 from bus.runtime.listening import Work, learn_principals
 from bus.runtime.service import Context, hold_lease, run_tasks
 from bus.runtime.voice import Voice
-from bus.weights import transfer
+from bus.weights import incoming
 from bus.wire import topology
 from bus.wire.record import Record
 from edge_daemon.domain.jobs import Job, Outcome, State, failed
@@ -131,10 +131,10 @@ class Bench:
     async def do(self, job: Job, _tell: Callable[[Any], Awaitable[None]]) -> Outcome:
         """Fetch what a worker would need, and write what it would write."""
         command, path = job.command, self.weights(job)
-        await transfer.download_file(self.blobs, command.code, self.identity, path)
+        await incoming.download_file(self.blobs, command.code, self.identity, path)
         received = np.zeros(0, np.float32)
         if command.model is not None:
-            await transfer.download_file(self.blobs, command.model, self.identity, path)
+            await incoming.download_file(self.blobs, command.model, self.identity, path)
             received = load_file(path).get("w", received)
         done = Outcome(resources=_NOTHING, environment=_ENVIRONMENT, examples=_ROWS)
         if command.cycle.kind is CycleKind.EVALUATE:

@@ -27,7 +27,7 @@ from benchmarks.town.town import SERVER as NATS
 from benchmarks.town.town import Plan, print_profile, running
 from benchmarks.weights.site import furnish
 from bus.events.cycles import CycleKind
-from bus.weights import layout, transfer
+from bus.weights import incoming, layout
 from muster.federation.layout import SERVICES
 from muster.federation.store import Store
 
@@ -139,7 +139,7 @@ async def _compared(course: Course, case: Case, folder: Path) -> Nearness:
     """The final model, as the vendor gets it, against exact arithmetic."""
     assert course.model is not None
     path = folder / "final.safetensors"
-    await transfer.download_file(course.client.broker.blobs(), course.model, course.client.identity, path)
+    await incoming.download_file(course.client.broker.blobs(), course.model, course.client.identity, path)
     with path.open("rb") as file:
         offset = layout.header_bytes(file.read(_PREFIX))
     numbers = np.memmap(path, np.float32, "r", offset)

@@ -12,11 +12,11 @@ from bus.errors import MusterError
 from bus.events.weights import SealedObject
 from bus.identity.keys import Identity
 from bus.ports import Blobs
-from bus.weights import encoded, transfer
+from bus.weights import encoded, incoming
 from bus.weights.headed import headed
+from bus.weights.incoming import Incoming
 from bus.weights.lockstep import BodyFailed, lockstep
 from bus.weights.tape import state_tape
-from bus.weights.transfer import Incoming
 
 _IN_FLIGHT: Final = 16
 """Chunks asked for ahead, all bodies together: enough to keep the broker busy."""
@@ -128,7 +128,7 @@ async def combined(
     async with AsyncExitStack() as stack:
         tape = None
         if inputs.state is not None:
-            tape = state_tape(await stack.enter_async_context(transfer.incoming(blobs, inputs.state, identity)))
+            tape = state_tape(await stack.enter_async_context(incoming.reading(blobs, inputs.state, identity)))
         try:
             async for row in encoded.decoded(await _rows(stack, blobs, inputs.bodies, identity), inputs.updates):
                 needed = combining.offer(row)
@@ -156,10 +156,10 @@ async def _rows(
     read: list[Incoming] = []
     for index, body in enumerate(bodies):
         try:
-            incoming = await stack.enter_async_context(transfer.incoming(blobs, body, identity, window=window))
+            body_read = await stack.enter_async_context(incoming.reading(blobs, body, identity, window=window))
         except MusterError as error:
             raise BodyFailed(index, error) from error
-        read.append(incoming)
+        read.append(body_read)
     # What is encoded is held to the model's header instead.
     bodies_read = [
         plain if body.encoded is not None else checked

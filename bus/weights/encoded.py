@@ -20,7 +20,7 @@ from bus.events.base import Digest
 from bus.events.weights import Encoded, Encoding, SealedObject
 from bus.identity.keys import Identity
 from bus.ports import Blobs
-from bus.weights import sealing, transfer
+from bus.weights import incoming, outgoing, sealing
 from bus.weights.encoding.frames import decode
 from bus.weights.encoding.places import Place, Places
 from bus.weights.lockstep import BodyFailed, lockstep
@@ -81,10 +81,10 @@ async def upload(
         Unavailable: The store is away or full; call again to go on.
     """
     # The file's digest covers where each frame ends, which that of the frames in a row does not.
-    digest, _ = await asyncio.to_thread(transfer.digest_of, path)
+    digest, _ = await asyncio.to_thread(outgoing.digest_of, path)
     context: bytes = msgpack.packb(["frames", digest, size_bytes])
     key = sealing.file_key(identity, address, context)
-    sending = transfer.Upload(blobs, Seal(key, address, size_bytes), address, store(encoded.sent_bytes))
+    sending = outgoing.Upload(blobs, Seal(key, address, size_bytes), address, store(encoded.sent_bytes))
     try:
         frames = read_frames(path)
         while batch := await asyncio.to_thread(lambda: list(islice(frames, _BATCH))):
@@ -179,11 +179,11 @@ async def download_file(
         Integrity: It or the model is not what it should be.
     """
     if sealed.encoded is None or model is None:
-        await transfer.download_file(blobs, sealed, identity, path)
+        await incoming.download_file(blobs, sealed, identity, path)
         return
     async with (
-        transfer.incoming(blobs, sealed, identity) as frames,
-        transfer.incoming(blobs, model, identity) as chunks,
+        incoming.reading(blobs, sealed, identity) as frames,
+        incoming.reading(blobs, model, identity) as chunks,
     ):
         with path.open("wb") as file:
             try:

@@ -27,7 +27,7 @@ class BodyFailed(MusterError):
 
 
 class Body(Protocol):
-    """One of them; see ``transfer.Incoming``."""
+    """One of them; see ``incoming.Incoming``."""
 
     async def take(self) -> list[bytes | bytearray]:
         """The next sealed chunk; none at the end."""

@@ -15,7 +15,7 @@ from bus.errors import Integrity, MusterError
 from bus.events.weights import SealedObject
 from bus.identity.keys import Identity
 from bus.ports import Blobs
-from bus.weights import combining, transfer
+from bus.weights import combining, incoming
 from bus.weights.combining import Combining, Inputs, Produced, Surveying
 from bus.weights.layout import Layout, Tensor
 from bus.weights.lockstep import Body, BodyFailed
@@ -123,10 +123,10 @@ async def _united(blobs: Blobs, identity: Identity, inputs: Inputs, uniting: Uni
         bodies: list[Body] = []
         for index, body in enumerate(inputs.bodies):
             async with _blaming(index, inputs):
-                bodies.append(await stack.enter_async_context(transfer.incoming(blobs, body, identity, window=window)))
+                bodies.append(await stack.enter_async_context(incoming.reading(blobs, body, identity, window=window)))
         state = None
         if inputs.state is not None:
-            state = await stack.enter_async_context(transfer.incoming(blobs, inputs.state, identity))
+            state = await stack.enter_async_context(incoming.reading(blobs, inputs.state, identity))
         async for made in stepped(inputs, bodies, state, uniting):
             yield made
 

@@ -10,7 +10,7 @@ from rich.markup import escape
 
 from bus.errors import NotFound
 from bus.events.experiments import AbortRequested, PauseRequested, Request, ResumeRequested, StopRequested
-from bus.weights import transfer
+from bus.weights import incoming
 from coordinator.domain.state import Experiment, Phase
 from muster import failures
 from muster.cli.frame import As, Federation, Frame, Json, table
@@ -206,7 +206,7 @@ def download(
                 raise NotFound(f"experiment {found.id} has no global model yet", code="model.missing")
             out.mkdir(parents=True, exist_ok=True)
             path = out / "model.safetensors"
-            await transfer.download_file(client.broker.blobs(), model, client.identity, path)
+            await incoming.download_file(client.broker.blobs(), model, client.identity, path)
         content = {
             "experiment": found.id,
             "path": str(path.resolve()),

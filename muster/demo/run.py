@@ -13,7 +13,7 @@ from typing import Final
 
 from audit_sink.domain.verification import Verification
 from bus.errors import Integrity
-from bus.weights import transfer
+from bus.weights import incoming
 from coordinator.domain.state import Experiment
 from muster.cli.display import Display
 from muster.cli.frame import Output
@@ -142,7 +142,7 @@ async def _download(layout: Layout, experiment: Experiment, directory: Path) -> 
     assert experiment.model is not None
     path = directory / "model.safetensors"
     async with connect(layout, VENDOR) as client:
-        await transfer.download_file(client.broker.blobs(), experiment.model, client.identity, path)
+        await incoming.download_file(client.broker.blobs(), experiment.model, client.identity, path)
     return path
 
 

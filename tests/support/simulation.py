@@ -32,7 +32,7 @@ from bus.runtime.listening import Work, learn_principals
 from bus.runtime.service import Context, hold_lease, run_tasks
 from bus.runtime.settings import ServiceSettings
 from bus.runtime.voice import Voice
-from bus.weights import transfer
+from bus.weights import incoming
 from bus.wire import topology
 from bus.wire.record import Record
 from bus.wire.topology import StreamName
@@ -127,7 +127,7 @@ class Bench:
         command, path = job.command, self.weights(job)
         received = np.zeros(0)
         if command.model is not None:
-            await transfer.download_file(self.broker.blobs(), command.model, people.identity(self.name), path)
+            await incoming.download_file(self.broker.blobs(), command.model, people.identity(self.name), path)
             received = load_file(path).get("w", received)
         await self.broker.line.point("before the worker")
         await asyncio.sleep(self.chance.uniform(1.0, 60.0))

@@ -24,7 +24,7 @@ from bus.ports import Broker
 from bus.runtime.listening import ignore, verified
 from bus.runtime.service import Context
 from bus.runtime.voice import Voice
-from bus.weights import transfer
+from bus.weights import incoming, outgoing
 from bus.wire import topology
 from bus.wire.record import Record
 from bus.wire.subjects import weights_address
@@ -131,7 +131,7 @@ class Site:
         path.write_text(source)
         address = weights_address("acme", "acme", X, name)
         recipients = {EDGE: people.directory()[EDGE].sealing}  # type: ignore[index]
-        return await transfer.upload_file(self.broker.blobs(), path, address, people.identity("acme"), recipients)
+        return await outgoing.upload_file(self.broker.blobs(), path, address, people.identity("acme"), recipients)
 
     async def order(self, kind: CycleKind, number: int = 0, **changes: Any) -> RunCycle:
         """Tell the edge to take part in a cycle."""
@@ -159,10 +159,10 @@ class Site:
         assert body.weights is not None
         path = self.folder / f"again-{body.cycle}.safetensors"
         aggregator = people.identity("aggregator")
-        await transfer.download_file(self.broker.blobs(), body.weights, aggregator, path)
+        await incoming.download_file(self.broker.blobs(), body.weights, aggregator, path)
         address = weights_address("acme", "aggregator", X, f"model-{body.cycle}-1")
         recipients = {name: people.directory()[name].sealing for name in (EDGE, "aggregator")}  # type: ignore[index]
-        return await transfer.upload_file(
+        return await outgoing.upload_file(
             self.broker.blobs(), path, address, aggregator, recipients, layout=body.weights.layout
         )
 

@@ -27,7 +27,7 @@ from bus.runtime.listening import Work, ignore, learn_principals, verified
 from bus.runtime.service import Context, hold_lease
 from bus.runtime.settings import ServiceSettings
 from bus.runtime.voice import Voice
-from bus.weights import encoded, layout, transfer
+from bus.weights import encoded, incoming, layout, outgoing
 from bus.wire import topology
 from bus.wire.record import Record
 from bus.wire.subjects import weights_address
@@ -125,7 +125,7 @@ class Edge:
         received: Tensors = {}
         if command.cycle.kind is CycleKind.TRAIN:
             assert command.model is not None
-            await transfer.download_file(self.broker.blobs(), command.model, people.identity(self.name), model)
+            await incoming.download_file(self.broker.blobs(), command.model, people.identity(self.name), model)
             received = read(model)
         tensors, reductions = self.learn(self.name, command, received)
         save_file(tensors, path, {"muster": json.dumps({"reductions": reductions})})
@@ -135,7 +135,7 @@ class Edge:
         to = {"aggregator": self.directory["aggregator"].sealing}  # type: ignore[index]
         own, blobs = people.identity(self.name), self.broker.blobs()
         if command.encoding.plain:
-            sealed = await transfer.upload_file(
+            sealed = await outgoing.upload_file(
                 blobs, path, address, own, to, layout=about.digest, store=lambda _: self.store
             )
             return self.claim(sealed.model_copy(update={"members": about.members or None}))

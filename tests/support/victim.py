@@ -8,7 +8,7 @@ from pathlib import Path
 from bus.events.weights import JETSTREAM, S3, SealedObject
 from bus.identity.keys import Identity
 from bus.ports import Blobs
-from bus.weights import sealing, transfer
+from bus.weights import outgoing, sealing
 from bus.wire import subjects
 from support import people
 from support.weed import Weed
@@ -86,7 +86,7 @@ class Victim:
         owner, actor, run, called = subjects.address_parts(self.sealed.address)
         address = subjects.weights_address(owner, speaker or actor, experiment or run, name or called)
         who = recipient or self.reader
-        return await transfer.upload_file(
+        return await outgoing.upload_file(
             self.blobs,
             self.plain,
             address,
@@ -124,7 +124,7 @@ class Victim:
             await store.delete(subject)
             await store.put(subject, seal.close(index, piece))
         await self.blobs.delete(f"{address}.key.*")
-        await transfer.share_key(self.blobs, key, address, {self.reader: people.directory()[self.reader].sealing})  # type: ignore[index]
+        await outgoing.share_key(self.blobs, key, address, {self.reader: people.directory()[self.reader].sealing})  # type: ignore[index]
         return told
 
     @property

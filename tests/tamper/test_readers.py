@@ -28,7 +28,7 @@ from bus.events.strategies import settled
 from bus.events.weights import JETSTREAM, S3, Resources, SealedObject
 from bus.runtime.listening import ignore, verified
 from bus.runtime.voice import Voice
-from bus.weights import layout, transfer
+from bus.weights import incoming, layout, outgoing
 from bus.wire import subjects
 from bus.wire.envelope import message_id
 from muster.client import Client
@@ -68,7 +68,7 @@ def written(folder: Path, seed: int = 7) -> Path:
 async def stored(place: Place, path: Path, address: str, reader: str, store: str) -> SealedObject:
     data = path.read_bytes()
     actor = subjects.address_parts(address)[1]
-    return await transfer.upload_file(
+    return await outgoing.upload_file(
         place.brokers[actor].blobs(),
         path,
         address,
@@ -98,11 +98,11 @@ async def test_a_vendor_gets_no_model(quiet: Place, tmp_path: Path, attack: Atta
     address = f"w.acme.aggregator.{quiet.name()}.model-1-train-1-1"
     victim = await victim_of(quiet, written(tmp_path), address, "acme", store)
     blobs, out = quiet.brokers["acme"].blobs(), tmp_path / "out"
-    await transfer.download_file(blobs, victim.sealed, people.identity("acme"), out)
+    await incoming.download_file(blobs, victim.sealed, people.identity("acme"), out)
     out.unlink()
     told = await attack.act(victim) or victim.sealed
     with pytest.raises(MusterError) as caught:
-        await transfer.download_file(blobs, told, people.identity("acme"), out)
+        await incoming.download_file(blobs, told, people.identity("acme"), out)
     assert caught.value.code == attack.code
     assert located(attack.code, told, caught.value.message)
     assert [path.name for path in tmp_path.iterdir()] == [victim.plain.name], "nothing may be left of it"

@@ -96,7 +96,7 @@ async def test_what_was_trained_is_not_trained_again(tmp_path: Path, monkeypatch
     await site.order(CycleKind.STATISTICS)
     with monkeypatch.context() as patch:
         upload = asyncio.Event()
-        patch.setattr("edge_daemon.outbox.transfer.upload_file", _endless(upload))
+        patch.setattr("edge_daemon.outbox.outgoing.upload_file", _endless(upload))
         async with site.running():
             await upload.wait()
     assert states(tmp_path) == ["worked"]

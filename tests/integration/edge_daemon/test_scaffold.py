@@ -14,7 +14,7 @@ import pytest
 from bus.events.cycles import CycleKind, UpdateFailed, UpdateSealed
 from bus.events.experiments import Strategy
 from bus.events.weights import SealedObject
-from bus.weights import transfer
+from bus.weights import incoming
 from support import people
 from support.site import Site, X
 from training.plan import Training
@@ -71,7 +71,7 @@ class Ward:
         assert isinstance(body, UpdateSealed), body
         assert body.weights is not None
         path = self.site.folder / f"sent-{number}.safetensors"
-        await transfer.download_file(self.site.broker.blobs(), body.weights, people.identity("aggregator"), path)
+        await incoming.download_file(self.site.broker.blobs(), body.weights, people.identity("aggregator"), path)
         return record.id, body, read_weights(path)
 
     def kept(self) -> dict[str, Weights]:
@@ -88,7 +88,7 @@ async def test_control_variates_stay_and_are_gone_on_from(tmp_path: Path) -> Non
         assert said.follows is None
         assert sent.tensors.keys() >= {"model.weight", "model.bias", "scaffold.weight", "scaffold.bias"}
         begun = site.folder / "first.safetensors"
-        await transfer.download_file(site.broker.blobs(), ward.first, people.identity("hospital-a"), begun)
+        await incoming.download_file(site.broker.blobs(), ward.first, people.identity("hospital-a"), begun)
         first = read_weights(begun)
         assert not first.tensors["scaffold.weight"].any(), "c begins with 0"
         moved = first.tensors["model.weight"].astype(np.float64) - sent.tensors["model.weight"]

@@ -27,7 +27,7 @@ from bus.events.governance import ExperimentHeld, ExperimentReleased, Federation
 from bus.events.weights import S3
 from bus.memory import MemoryBroker
 from bus.ports import BlobStore
-from bus.weights import transfer
+from bus.weights import incoming
 from bus.wire.record import Record
 from support import people
 from support.spine import ACME, EXAMPLES, Spine, read, running_spine
@@ -52,7 +52,7 @@ async def test_an_experiment_from_submission_to_model(tmp_path: Path) -> None:
     async with running_spine(tmp_path) as spine:
         end, records = await completed(spine)
         path = tmp_path / "model.safetensors"
-        await transfer.download_file(spine.broker.blobs(), end.model, people.identity("acme"), path)
+        await incoming.download_file(spine.broker.blobs(), end.model, people.identity("acme"), path)
     assert kinds(records) == [
         "experiment.submitted",
         "experiment.admitted",

@@ -12,7 +12,7 @@ from bus.events.base import ExperimentId
 from bus.events.cycles import CycleClosed, CycleKind, RunCycle
 from bus.events.experiments import ExperimentCompleted, ExperimentFailed, ExperimentRefused, Strategy
 from bus.events.strategies import settled
-from bus.weights import transfer
+from bus.weights import incoming
 from coordinator.domain.decide import _close
 from coordinator.domain.state import Experiment, OpenCycle
 from muster.explain import explained
@@ -52,7 +52,7 @@ async def test_state_goes_from_cycle_to_cycle_and_replays(tmp_path: Path) -> Non
         assert len(results) == CYCLES + 3
         assert all(result.equal for result in results), results
         path = tmp_path / "model.safetensors"
-        await transfer.download_file(spine.broker.blobs(), end.model, people.identity("acme"), path)
+        await incoming.download_file(spine.broker.blobs(), end.model, people.identity("acme"), path)
         weights = read(path)["w"]
         assert np.all(weights == weights[0])
         assert abs(weights[0] - adam(CYCLES)) <= 2 * np.spacing(weights[0])
@@ -60,7 +60,7 @@ async def test_state_goes_from_cycle_to_cycle_and_replays(tmp_path: Path) -> Non
         assert state is not None
         for reader in ("acme", "hospital-a"):
             with pytest.raises(NotFound):
-                await transfer.fetch_key(spine.broker.blobs(), state, people.identity(reader))
+                await incoming.fetch_key(spine.broker.blobs(), state, people.identity(reader))
 
 
 @pytest.mark.parametrize("anew", [False, True])

@@ -14,7 +14,7 @@ from bus.events.experiments import ExperimentCompleted, ExperimentFailed, Limits
 from bus.events.strategies import settled
 from bus.events.weights import SealedObject
 from bus.runtime.voice import Voice
-from bus.weights import transfer
+from bus.weights import incoming
 from bus.wire.record import Record
 from muster.client import Client
 from muster.explain import explained
@@ -84,7 +84,7 @@ async def replayed(spine: Spine, experiment: str = X) -> list[Recomputed]:
 
 async def downloaded(spine: Spine, model: SealedObject) -> Tensors:
     path = spine.folder / "model.safetensors"
-    await transfer.download_file(spine.broker.blobs(), model, people.identity("acme"), path)
+    await incoming.download_file(spine.broker.blobs(), model, people.identity("acme"), path)
     return read(path)
 
 

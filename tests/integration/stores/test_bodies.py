@@ -15,7 +15,7 @@ from bus.errors import Configuration, MusterError, Unavailable
 from bus.events.weights import JETSTREAM, S3, SealedObject
 from bus.memory import MemoryBroker
 from bus.ports import BlobStore
-from bus.weights import transfer
+from bus.weights import incoming, outgoing
 from bus.weights.sealing import CHUNK_BYTES
 from bus.wire import subjects
 from support.people import directory, identity
@@ -61,13 +61,13 @@ def recipients(*names: str) -> dict:
 
 
 async def upload(broker: MemoryBroker, path: Path, store: str = S3) -> SealedObject:
-    return await transfer.upload_file(
+    return await outgoing.upload_file(
         broker.blobs(), path, ADDRESS, identity("hospital-a"), recipients("aggregator"), store=lambda _: store
     )
 
 
 async def download(broker: MemoryBroker, sealed: SealedObject, path: Path) -> None:
-    await transfer.download_file(broker.blobs(), sealed, identity("aggregator"), path)
+    await incoming.download_file(broker.blobs(), sealed, identity("aggregator"), path)
 
 
 def write_body(folder: Path, size: int = SIZE) -> Path:

@@ -13,7 +13,7 @@ from bus.events.custody import Keep, KeepingRuled, WeightsPurged, WeightsRelease
 from bus.events.experiments import ExperimentCompleted, ExperimentFailed
 from bus.events.weights import JETSTREAM, S3
 from bus.runtime.voice import Voice
-from bus.weights import transfer
+from bus.weights import incoming
 from bus.wire.record import Record
 from muster.client import Client
 from muster.explain import explained
@@ -70,7 +70,7 @@ async def test_the_rule_is_kept_in_either_store(weed: Weed, tmp_path: Path, stor
         assert {s.split(".")[4] for s in keys} == {"model-1-train-1-1", "model-2-train-1-1"}
         end = next(r.body for r in history if isinstance(r.body, ExperimentCompleted))
         out = tmp_path / "model.safetensors"
-        await transfer.download_file(found.brokers["acme"].blobs(), end.model, people.identity("acme"), out)
+        await incoming.download_file(found.brokers["acme"].blobs(), end.model, people.identity("acme"), out)
 
         experiment = await operator.experiment("01R")
         results = {r.cycle: r for r in await replay(client(found, "aggregator"), experiment, lambda _: None)}

@@ -16,7 +16,7 @@ from safetensors.numpy import save
 from bus.errors import Integrity, Invalid, NotFound
 from bus.events.weights import SealedObject
 from bus.memory import MemoryBroker
-from bus.weights import layout, sealing, transfer
+from bus.weights import incoming, layout, outgoing, sealing
 from bus.weights.lockstep import BodyFailed, lockstep
 from bus.weights.sealing import CHUNK_BYTES, Seal
 from bus.wire import subjects
@@ -211,7 +211,7 @@ async def stored(tmp_path: Path, data: bytes) -> tuple[MemoryBroker, SealedObjec
     path = tmp_path / "body"
     path.write_bytes(data)
     broker = MemoryBroker()
-    sealed = await transfer.upload_file(
+    sealed = await outgoing.upload_file(
         broker.blobs(), path, ADDRESS, identity("hospital-a"), recipients("aggregator", "hospital-b")
     )
     return broker, sealed
@@ -224,7 +224,7 @@ async def test_up_and_down(tmp_path: Path, size: int) -> None:
     assert sealed.digest == f"sha256:{hashlib.sha256(data).hexdigest()}"
     for name in ("aggregator", "hospital-b"):
         target = tmp_path / name
-        await transfer.download_file(broker.blobs(), sealed, identity(name), target)
+        await incoming.download_file(broker.blobs(), sealed, identity(name), target)
         assert target.read_bytes() == data
 
 
@@ -233,7 +233,7 @@ async def test_uploading_again_stores_the_same_bytes(tmp_path: Path) -> None:
     first = await broker.blobs().get(subjects.chunk(ADDRESS, 0))
     again, _ = await stored(tmp_path, bytes(CHUNK_BYTES * 2))
     assert await again.blobs().get(subjects.chunk(ADDRESS, 0)) == first
-    repeated = await transfer.upload_file(
+    repeated = await outgoing.upload_file(
         broker.blobs(), tmp_path / "body", ADDRESS, identity("hospital-a"), recipients("aggregator")
     )
     assert repeated == sealed
@@ -242,7 +242,7 @@ async def test_uploading_again_stores_the_same_bytes(tmp_path: Path) -> None:
 async def test_not_for_me(tmp_path: Path) -> None:
     broker, sealed = await stored(tmp_path, b"secret")
     with pytest.raises(NotFound, match="not sealed for 'acme'"):
-        await transfer.download_file(broker.blobs(), sealed, identity("acme"), tmp_path / "out")
+        await incoming.download_file(broker.blobs(), sealed, identity("acme"), tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
@@ -250,10 +250,10 @@ async def test_lost_chunk_and_wrong_digest_leave_nothing_behind(tmp_path: Path) 
     broker, sealed = await stored(tmp_path, bytes(CHUNK_BYTES * 3))
     lying = sealed.model_copy(update={"digest": "sha256:" + "0" * 64})
     with pytest.raises(Integrity, match="digest"):
-        await transfer.download_file(broker.blobs(), lying, identity("aggregator"), tmp_path / "out")
+        await incoming.download_file(broker.blobs(), lying, identity("aggregator"), tmp_path / "out")
     await broker.blobs().delete(subjects.chunk(ADDRESS, 1))
     with pytest.raises(NotFound):
-        await transfer.download_file(broker.blobs(), sealed, identity("aggregator"), tmp_path / "out")
+        await incoming.download_file(broker.blobs(), sealed, identity("aggregator"), tmp_path / "out")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["body"]
 
 

@@ -12,7 +12,7 @@ from safetensors.numpy import load_file, save_file
 
 from bus.events.cycles import RunCycle
 from bus.events.weights import Encoded, Encoding
-from bus.weights import encoded, transfer
+from bus.weights import encoded, outgoing
 from bus.weights.sealing import CHUNK_BYTES
 from coordinator.domain.orders import orders
 from edge_daemon.encoding import FRAMES, RESIDUAL, Files, encode_update, frames_digest
@@ -69,10 +69,10 @@ def test_what_is_said_of_an_update(tmp_path: Path, told: RunCycle) -> None:
     frames = list(encoded.read_frames(bench.frames))
     assert len(frames) == -(-(tmp_path / "model").stat().st_size // CHUNK_BYTES) == 4
     assert said.sent_bytes == sum(map(len, frames))
-    assert said.model == transfer.digest_of(tmp_path / "model")[0]
+    assert said.model == outgoing.digest_of(tmp_path / "model")[0]
     assert said.encoding == BOTH
     assert not said.resumed
-    assert frames_digest(bench.frames) != transfer.digest_of(bench.frames)[0]
+    assert frames_digest(bench.frames) != outgoing.digest_of(bench.frames)[0]
     assert (found != model).sum() == pytest.approx(0.02 * model.size, rel=0.03)
 
 
