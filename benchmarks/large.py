@@ -19,6 +19,7 @@ from typing import Final
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
+from benchmarks.measure.ending import tidy_on_request
 from benchmarks.measure.results import MB, Case
 from benchmarks.weights.__main__ import SYSTEM, show
 from benchmarks.weights.case import Wanted, run
@@ -65,6 +66,7 @@ def s3_store(folder: Path) -> Iterator[Store]:
 def main() -> None:
     """Run it, if there is room."""
     wanted = arguments()
+    tidy_on_request()
     megabytes = wanted.gigabytes * 1000
     needs, free = needed(megabytes, wanted.edges, wanted.rounds), shutil.disk_usage(wanted.folder).free
     if needs > free:

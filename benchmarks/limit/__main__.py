@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.limit.bound import PASSES, Bound, Machine, machine
+from benchmarks.measure.ending import ask_when_parent_dies
 from benchmarks.measure.results import MB, Case, Result, read
 from benchmarks.measure.tables import table
 from benchmarks.peers.report import size_of
@@ -40,7 +41,8 @@ def run(case: Case, out: Path) -> Result:
     """One case on Muster, in a process of its own."""
     sizes = {"megabytes": case.megabytes, "edges": case.edges, "rounds": case.rounds, "out": out}
     words = [word for name, value in sizes.items() for word in (f"--{name}", str(value))]
-    done = subprocess.run([sys.executable, "-m", "benchmarks.weights", *words], check=False, stdout=subprocess.DEVNULL)
+    command = [sys.executable, "-m", "benchmarks.weights", *words]
+    done = subprocess.run(command, check=False, stdout=subprocess.DEVNULL, preexec_fn=ask_when_parent_dies)
     if done.returncode:
         raise SystemExit(f"Muster did not come to the end of {size_of(case)}")
     return read([out])[-1]

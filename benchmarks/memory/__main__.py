@@ -8,6 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from benchmarks.measure.ending import ask_when_parent_dies
 from benchmarks.measure.results import Case, Result, read
 from benchmarks.memory import page
 from benchmarks.peers.fits import obstacle
@@ -39,7 +40,8 @@ def run(case: Case, out: Path, limit_s: float) -> Result | None:
         return None
     sizes = {"megabytes": case.megabytes, "edges": case.edges, "rounds": case.rounds, "limit-s": limit_s, "out": out}
     words = [word for name, value in sizes.items() for word in (f"--{name}", str(value))]
-    done = subprocess.run([sys.executable, "-m", "benchmarks.weights", *words], check=False, stdout=subprocess.DEVNULL)
+    command = [sys.executable, "-m", "benchmarks.weights", *words]
+    done = subprocess.run(command, check=False, stdout=subprocess.DEVNULL, preexec_fn=ask_when_parent_dies)
     if done.returncode:
         raise SystemExit(f"Muster did not come to the end of {size_of(case)}")
     return read([out])[-1]

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from benchmarks.measure.ending import ask_when_parent_dies
 from benchmarks.measure.results import Case, Result, read
 from benchmarks.peers import report
 from benchmarks.peers.fits import obstacle
@@ -71,7 +72,8 @@ def run(case: Case, wanted: argparse.Namespace) -> None:
     sizes = {"megabytes": case.megabytes, "edges": case.edges, "rounds": case.rounds, "arrays": case.arrays}
     options = {**sizes, "limit-s": wanted.limit_s, "out": wanted.out}
     words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
-    done = subprocess.run([sys.executable, "-m", *module, *words], capture_output=True, text=True, check=False)
+    command = [sys.executable, "-m", *module, *words]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, preexec_fn=ask_when_parent_dies)
     lines = (done.stdout if done.returncode == 0 else done.stderr).strip().splitlines()
     print(f"  {lines[0] if lines and done.returncode == 0 else ' / '.join(lines[-3:])}", flush=True)
 

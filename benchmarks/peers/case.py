@@ -15,6 +15,7 @@ from typing import Any, Final
 import numpy as np
 
 from benchmarks.echo.exact import nearness
+from benchmarks.measure.ending import tidy_on_request
 from benchmarks.measure.network import enter_own
 from benchmarks.measure.results import DONE, EDGE, SERVER, Case, Result, per_round
 from benchmarks.measure.tree import Watch, adopt_orphans, foreign_share
@@ -122,6 +123,7 @@ def main() -> None:
     add("--out", type=Path)
     wanted = parser.parse_args()
     own = enter_own("benchmarks.peers.case")
+    tidy_on_request()
     case = Case(wanted.system, wanted.megabytes, wanted.edges, wanted.rounds, wanted.arrays, wanted.seed)
     result = run(case, wanted.cache, wanted.limit_s, own_network=own)
     if wanted.out is not None:

@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.measure import tables
+from benchmarks.measure.ending import tidy_on_request
 from benchmarks.measure.network import enter_own
 from benchmarks.measure.results import MB, Case, Result
 from benchmarks.weights.case import Wanted, run
@@ -62,6 +63,7 @@ def main() -> None:
     """Run what was asked for."""
     wanted = arguments()
     own = enter_own("benchmarks.weights")
+    tidy_on_request()
     case = Case(SYSTEM, wanted.megabytes, wanted.edges, wanted.rounds, wanted.arrays, wanted.seed)
     how = Wanted(case, wanted.drivers, wanted.limit_s, profile=wanted.profile, folder=wanted.folder)
     try:
