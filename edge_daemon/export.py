@@ -10,6 +10,7 @@ import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import BigInteger, Double, SmallInteger, Text, column, event, make_url, select, table
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import NullPool
 from sqlalchemy.types import TypeEngine
 
 from bus.events.base import DatasetId
@@ -92,13 +94,8 @@ async def _reading(store_url: str) -> AsyncIterator[AsyncConnection]:
     sqlite = url.get_backend_name() == "sqlite"
     if sqlite and not await asyncio.to_thread(Path(url.database or "").is_file):
         raise data_error("data.missing", "this edge holds no data yet: ingest some")
-    arguments = {"isolation_level": None} if sqlite else {}
-    engine = create_async_engine(url, hide_parameters=True, connect_args=arguments)
-    if sqlite:
-        event.listen(engine.sync_engine, "connect", lambda connection, _: connection.execute("PRAGMA query_only=ON"))
-        event.listen(engine.sync_engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
     try:
-        async with engine.connect() as connection, connection.begin():
+        async with _engine(store_url).connect() as connection, connection.begin():
             yield connection
     except DBAPIError as error:
         # The driver's own words may quote values of rows.
@@ -107,8 +104,19 @@ async def _reading(store_url: str) -> AsyncIterator[AsyncConnection]:
     except SQLAlchemyError as error:
         what = type(error).__name__
         raise TrainingError(Category.INFRA, "data.store", f"the data store cannot be read ({what})") from None
-    finally:
-        await engine.dispose()
+
+
+@cache
+def _engine(store_url: str) -> AsyncEngine:
+    """An engine knows its dialect and its statements, which takes long to learn; it keeps no connection."""
+    url = make_url(store_url)
+    sqlite = url.get_backend_name() == "sqlite"
+    arguments = {"isolation_level": None} if sqlite else {}
+    engine = create_async_engine(url, hide_parameters=True, connect_args=arguments, poolclass=NullPool)
+    if sqlite:
+        event.listen(engine.sync_engine, "connect", lambda connection, _: connection.execute("PRAGMA query_only=ON"))
+        event.listen(engine.sync_engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
+    return engine
 
 
 async def _source(connection: AsyncConnection, data: TaskData) -> _Source:

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Lock
 from typing import Any, Final, Self
 
 from sqlalchemy import (
     Column,
+    Connection,
     DateTime,
+    Engine,
     Integer,
     LargeBinary,
     MetaData,
     String,
     Table,
     Text,
+    create_engine,
     delete,
     event,
     select,
@@ -25,7 +30,6 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.exc import OperationalError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from bus.errors import Unavailable
 from bus.identity.directory import Directory
@@ -56,14 +60,19 @@ _JOBS: Final = Table(
 class JobStore:
     """Jobs on disk; use through ``opened``. Its methods raise ``Unavailable`` while the disk does not take them.
 
+    The file is written before anything follows from it, and read only when it is opened: this process is the only one
+    that writes, so what is open is known in memory.
+
     Args:
         engine: Of the database.
         directory: Verifies the commands again when they are read back.
     """
 
-    def __init__(self, engine: AsyncEngine, directory: Directory) -> None:
+    def __init__(self, engine: Engine, directory: Directory) -> None:
         self._engine = engine
         self._directory = directory
+        self._open: dict[str, Job] = {}
+        self._writing = Lock()
 
     @classmethod
     @asynccontextmanager
@@ -73,20 +82,48 @@ class JobStore:
         Raises:
             Unavailable: It cannot be read or written at present.
         """
-        engine = create_async_engine(f"sqlite+aiosqlite:///{path}", hide_parameters=True)
-        event.listen(engine.sync_engine, "connect", _durable)
+        engine = create_engine(f"sqlite:///{path}", hide_parameters=True)
+        event.listen(engine, "connect", _durable)
+        store = cls(engine, directory)
         try:
-            async with _transaction(engine) as connection:
-                await connection.run_sync(_METADATA.create_all)
-                old = (datetime.now(UTC) - _KEPT).replace(tzinfo=None)
-                over = [state.value for state in State if state.over]
-                await connection.execute(delete(_JOBS).where(_JOBS.c.state.in_(over), _JOBS.c.stored_at < old))
-            yield cls(engine, directory)
+            await asyncio.to_thread(store._load)
+            yield store
         finally:
-            await engine.dispose()
+            await asyncio.to_thread(engine.dispose)
 
     async def accept(self, record: Record) -> None:
         """Note a command; one that is known already is left as it is."""
+        await asyncio.to_thread(self._accept, record)
+
+    async def open(self) -> Sequence[Job]:
+        """Jobs that are not over, in the order of their commands."""
+        return sorted(self._open.values(), key=lambda job: job.record.sequence)
+
+    async def of(self, experiment: str) -> Sequence[Job]:
+        """Jobs about one experiment that are not over."""
+        return [job for job in await self.open() if job.command.experiment == experiment]
+
+    async def move(self, identity: str, state: State, outcome: Outcome | None = None) -> None:
+        """Note that a job that is not over has come to ``state``."""
+        await asyncio.to_thread(self._move, identity, state, outcome)
+
+    async def state(self, identity: str) -> State | None:
+        """Where a job stands; ``None`` if there is none."""
+        return await asyncio.to_thread(self._state, identity)
+
+    # In threads, one at a time: who waits may be cancelled, what was begun is done to its end.
+
+    def _load(self) -> None:
+        with self._transaction() as connection:
+            _METADATA.create_all(connection)
+            old = (datetime.now(UTC) - _KEPT).replace(tzinfo=None)
+            over = [state.value for state in State if state.over]
+            connection.execute(delete(_JOBS).where(_JOBS.c.state.in_(over), _JOBS.c.stored_at < old))
+            for row in connection.execute(select(_JOBS).where(_JOBS.c.state.not_in(over))).mappings():
+                self._open[row["id"]] = self._job(row)
+            connection.commit()
+
+    def _accept(self, record: Record) -> None:
         message = to_message(record.envelope)
         row = {
             "id": record.id,
@@ -98,38 +135,28 @@ class JobStore:
             "data": message.data,
             "state": State.ACCEPTED.value,
         }
-        async with _transaction(self._engine) as connection:
-            await connection.execute(insert(_JOBS).values(row).on_conflict_do_nothing())
+        with self._transaction() as connection:
+            is_new = connection.execute(insert(_JOBS).values(row).on_conflict_do_nothing()).rowcount == 1
+            connection.commit()
+            if is_new:
+                self._open[record.id] = Job(record, State.ACCEPTED)
 
-    async def open(self) -> Sequence[Job]:
-        """Jobs that are not over, in the order of their commands."""
-        return await self._jobs(_JOBS.c.state.in_([state.value for state in State if not state.over]))
-
-    async def of(self, experiment: str) -> Sequence[Job]:
-        """Jobs about one experiment that are not over."""
-        return [job for job in await self.open() if job.command.experiment == experiment]
-
-    async def move(self, identity: str, state: State, outcome: Outcome | None = None) -> None:
-        """Note that a job that is not over has come to ``state``."""
+    def _move(self, identity: str, state: State, outcome: Outcome | None) -> None:
         values: dict[str, Any] = {"state": state.value}
         if outcome is not None:
             values["outcome"] = outcome.model_dump_json()
         unfinished = _JOBS.c.state.in_([each.value for each in State if not each.over])
-        async with _transaction(self._engine) as connection:
-            await connection.execute(update(_JOBS).where(_JOBS.c.id == identity, unfinished).values(values))
+        with self._transaction() as connection:
+            connection.execute(update(_JOBS).where(_JOBS.c.id == identity, unfinished).values(values))
+            connection.commit()
+            job = self._open.pop(identity, None)
+            if job is not None and not state.over:
+                self._open[identity] = Job(job.record, state, outcome or job.outcome)
 
-    async def state(self, identity: str) -> State | None:
-        """Where a job stands; ``None`` if there is none."""
-        async with _transaction(self._engine) as connection:
-            found = (await connection.execute(select(_JOBS.c.state).where(_JOBS.c.id == identity))).scalar_one_or_none()
+    def _state(self, identity: str) -> State | None:
+        with self._transaction() as connection:
+            found = connection.execute(select(_JOBS.c.state).where(_JOBS.c.id == identity)).scalar_one_or_none()
         return None if found is None else State(found)
-
-    async def _jobs(self, condition: Any) -> list[Job]:  # noqa: ANN401 - an SQL expression
-        async with _transaction(self._engine) as connection:
-            rows = (
-                (await connection.execute(select(_JOBS).where(condition).order_by(_JOBS.c.sequence))).mappings().all()
-            )
-        return [self._job(row) for row in rows]
 
     def _job(self, row: Any) -> Job:  # noqa: ANN401 - a row
         message = Message(row["subject"], json.loads(row["headers"]), row["data"])
@@ -138,25 +165,19 @@ class JobStore:
         outcome = None if row["outcome"] is None else Outcome.model_validate_json(row["outcome"])
         return Job(record, State(row["state"]), outcome)
 
-
-@asynccontextmanager
-async def _transaction(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
-    """All of it or nothing; what SQLite cannot do with the disk as it is comes out as ``Unavailable``."""
-    with _translated(Path(engine.url.database or "")):
-        async with engine.begin() as connection:
-            yield connection
-
-
-@contextmanager
-def _translated(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OperationalError as error:
-        raise Unavailable(
-            f"the job store {path} cannot be used ({error.orig}): free space on the disk of {path.parent}, and see "
-            "that this user may write there",
-            code="edge.store",
-        ) from error
+    @contextmanager
+    def _transaction(self) -> Iterator[Connection]:
+        """Ended by its ``commit``; what SQLite cannot do with the disk as it is comes out as ``Unavailable``."""
+        path = Path(self._engine.url.database or "")
+        try:
+            with self._writing, self._engine.connect() as connection:
+                yield connection
+        except OperationalError as error:
+            raise Unavailable(
+                f"the job store {path} cannot be used ({error.orig}): free space on the disk of {path.parent}, and see "
+                "that this user may write there",
+                code="edge.store",
+            ) from error
 
 
 def _durable(connection: Any, _: object) -> None:  # noqa: ANN401 - a driver's connection

@@ -5,14 +5,21 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
-from sklearn import metrics
 
 NO_ROWS: Final = "no rows"
+
+
+@cache
+def _metrics() -> Any:  # noqa: ANN401 - a module
+    """scikit-learn's, once somebody scores: a daemon that only knows what a score is need not load them."""
+    return import_module("sklearn.metrics")
 
 
 class Score(BaseModel):
@@ -73,11 +80,11 @@ def classification(
     codes = predicted.codes
     average = {"average": "macro", "labels": np.arange(classes), "zero_division": 0.0}
     wanted: dict[str, Callable[[], float]] = {
-        "accuracy": lambda: metrics.accuracy_score(truth, codes),
+        "accuracy": lambda: _metrics().accuracy_score(truth, codes),
         "balanced_accuracy": lambda: _balanced_accuracy(truth, codes),
-        "precision": lambda: metrics.precision_score(truth, codes, **average),
-        "recall": lambda: metrics.recall_score(truth, codes, **average),
-        "f1": lambda: metrics.f1_score(truth, codes, **average),
+        "precision": lambda: _metrics().precision_score(truth, codes, **average),
+        "recall": lambda: _metrics().recall_score(truth, codes, **average),
+        "f1": lambda: _metrics().f1_score(truth, codes, **average),
         "roc_auc": lambda: _roc_auc(truth, predicted, classes),
         "log_loss": lambda: _log_loss(truth, predicted, classes),
     }
@@ -87,9 +94,9 @@ def classification(
 def regression(truth: NDArray[np.float64], predicted: NDArray[np.float64], where: Where) -> tuple[Score, ...]:
     """Scores of predicted numbers, both of shape (rows,)."""
     wanted: dict[str, Callable[[], float]] = {
-        "rmse": lambda: metrics.root_mean_squared_error(truth, predicted),
-        "mse": lambda: metrics.mean_squared_error(truth, predicted),
-        "mae": lambda: metrics.mean_absolute_error(truth, predicted),
+        "rmse": lambda: _metrics().root_mean_squared_error(truth, predicted),
+        "mse": lambda: _metrics().mean_squared_error(truth, predicted),
+        "mae": lambda: _metrics().mean_absolute_error(truth, predicted),
         "r2": lambda: _r2(truth, predicted),
     }
     return tuple(_score(name, compute, len(truth), where) for name, compute in wanted.items())
@@ -120,16 +127,16 @@ def _roc_auc(truth: NDArray[np.int64], predicted: ClassPrediction, classes: int)
         ranks = predicted.probabilities[:, 1] if predicted.probabilities is not None else predicted.decisions
         if ranks is None:
             raise _Missing("the model ranks nothing: it has neither probabilities nor decision values")
-        return float(metrics.roc_auc_score(truth, ranks))
+        return float(_metrics().roc_auc_score(truth, ranks))
     if predicted.probabilities is None:
         raise _Missing("the model gives no probabilities")
-    return float(metrics.roc_auc_score(truth, _normalised(predicted.probabilities), multi_class="ovr"))
+    return float(_metrics().roc_auc_score(truth, _normalised(predicted.probabilities), multi_class="ovr"))
 
 
 def _log_loss(truth: NDArray[np.int64], predicted: ClassPrediction, classes: int) -> float:
     if predicted.probabilities is None:
         raise _Missing("the model gives no probabilities")
-    return float(metrics.log_loss(truth, _normalised(predicted.probabilities), labels=np.arange(classes)))
+    return float(_metrics().log_loss(truth, _normalised(predicted.probabilities), labels=np.arange(classes)))
 
 
 def _normalised(probabilities: NDArray[np.float64]) -> NDArray[Any]:
@@ -140,4 +147,4 @@ def _normalised(probabilities: NDArray[np.float64]) -> NDArray[Any]:
 def _r2(truth: NDArray[np.float64], predicted: NDArray[np.float64]) -> float:
     if len(truth) < 2 or np.ptp(truth) == 0:
         raise _Missing("the target does not vary in these rows")
-    return float(metrics.r2_score(truth, predicted))
+    return float(_metrics().r2_score(truth, predicted))
