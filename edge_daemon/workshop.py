@@ -142,7 +142,7 @@ class Workshop:
             scores=tuple(Score(**score.model_dump()) for score in result.scores),
             has_weights=result.weights is not None,
             encoded=encoded,
-            follows=job.command.follows if went_on else None,
+            follows=job.command.follows if went_on or (encoded is not None and encoded.resumed) else None,
         )
 
     def refuse(self, error: TrainingError) -> Outcome:

