@@ -26,8 +26,22 @@ class Proxy:
     deaf: bool = False
     deaf_from: bytes | None = None
     _writers: set[asyncio.StreamWriter] = field(default_factory=set)
+    _serving: set[asyncio.Task[None]] = field(default_factory=set)
 
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.create_task(self._serve(reader, writer))
+        self._serving.add(task)
+        task.add_done_callback(self._serving.discard)
+
+    async def close(self) -> None:
+        """Cut, and wait until nothing of it is left."""
+        self.cut()
+        while self._serving:
+            await asyncio.wait(self._serving)
+        # Transports that were aborted are closed in the loop's next round.
+        await asyncio.sleep(0)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if not self.whole:
             writer.transport.abort()
             return
@@ -70,5 +84,5 @@ async def proxied(target: int) -> AsyncIterator[Proxy]:
     try:
         yield proxy
     finally:
-        proxy.cut()
         server.close()
+        await proxy.close()
