@@ -5,6 +5,7 @@ A third party adds a framework with an entry point in the group ``muster.framewo
 
 from __future__ import annotations
 
+import resource
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -181,6 +182,8 @@ class Framework:
     categories: frozenset[str]
     install: str
     reduction: str = MEAN
+    least_bytes: int = 0
+    """Address space without which it aborts in mid-load, too abruptly to say why."""
 
     @property
     def installed(self) -> bool:
@@ -195,6 +198,14 @@ class Framework:
         """
         if not self.installed:
             raise TrainingError(Blame.INFRA, "framework.missing", f"{self.name} is not installed here: {self.install}")
+        limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+        if limit != resource.RLIM_INFINITY and limit < self.least_bytes:
+            raise TrainingError(
+                Blame.RESOURCE,
+                "framework.load",
+                f"{self.name} takes {self.least_bytes} bytes of memory to load, and the limit is {limit}: raise "
+                "limits.memory_bytes",
+            )
         try:
             return cast("Plugin", import_module(self.module))
         except (ImportError, MemoryError, OSError) as error:
@@ -236,7 +247,14 @@ class Registry:
 _TABULAR: Final = frozenset({"tabular_classification", "tabular_regression"})
 _OWN: Final = (
     Framework("sklearn", "training.frameworks.sklearn", "sklearn", _TABULAR, "pip install 'muster-fl[sklearn]'"),
-    Framework("torch", "training.frameworks.torch", "torch", _TABULAR, "pip install 'muster-fl[torch]'"),
+    Framework(
+        "torch",
+        "training.frameworks.torch",
+        "torch",
+        _TABULAR,
+        "pip install 'muster-fl[torch]'",
+        least_bytes=1024**3,
+    ),
 )
 
 

@@ -78,7 +78,8 @@ async def _watch(
 ) -> TrainingError | None:
     offset, limits = 0, assignment.limits
     while True:
-        done, _ = await asyncio.wait({ending}, timeout=_LOOK_S)
+        left_s = limits.wall_s - (time.monotonic() - began)
+        done, _ = await asyncio.wait({ending}, timeout=min(_LOOK_S, max(0.0, left_s)))
         progress, offset = read_progress(assignment.output, offset)
         if progress is not None:
             await tell(progress)
@@ -86,7 +87,7 @@ async def _watch(
             return _limit("resource.disk", f"it wrote more than its {limits.disk_bytes} bytes of disk")
         if done:
             return None
-        if time.monotonic() - began > limits.wall_s:
+        if time.monotonic() - began >= limits.wall_s:
             return _limit("resource.wall", f"it took longer than its {limits.wall_s:g} seconds")
 
 

@@ -58,7 +58,7 @@ async def test_an_edge_takes_part_in_every_kind_of_cycle(tmp_path: Path) -> None
         ({"data": DATA.model_copy(update={"classes": ("no", "maybe")})}, "data.class", "statistics"),
         ({"deadline": datetime.now(UTC) - timedelta(minutes=1)}, "cycle.late", "accept"),
         (
-            {"limits": LIMITS.model_copy(update={"memory_bytes": 256 * 1024**2, "cpu_s": 1, "wall_s": 0.2})},
+            {"limits": LIMITS.model_copy(update={"memory_bytes": 256 * 1024**2, "cpu_s": 1, "wall_s": 0.01})},
             "resource.wall",
             "statistics",
         ),
@@ -175,7 +175,7 @@ async def test_cancelling_an_experiment_ends_its_work(tmp_path: Path) -> None:
 
 
 async def test_an_owners_limits_win(tmp_path: Path) -> None:
-    bounds = {**LIMITS.model_dump(), "wall_s": 0.2}
+    bounds = {**LIMITS.model_dump(), "wall_s": 0.01}
     site = await Site.made(tmp_path, limits=bounds)
     async with site.running():
         await site.order(CycleKind.STATISTICS)
