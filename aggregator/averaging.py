@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 import msgpack
 from cryptography.hazmat.primitives.hpke import MLKEM768X25519PublicKey
 
-from aggregator.domain.citations import cited
-from aggregator.domain.inputs import combiner_of, members_of, surveyor_of
-from aggregator.domain.strategies.registry import inputs_of, strategy_of
+from aggregator.domain.recipe import Recipe
 from bus.errors import Configuration, Unavailable
 from bus.events.base import Digest, OwnerId, PrincipalId
 from bus.events.cycles import CycleClosed, UpdateSealed
@@ -21,7 +19,6 @@ from bus.identity.directory import Directory
 from bus.identity.keys import Identity
 from bus.ports import Blobs
 from bus.weights import outgoing, sealing, uniting
-from bus.weights.combining import Inputs
 from bus.weights.sealing import CHUNK_BYTES, Seal
 from bus.weights.stores import choose
 from bus.wire.subjects import weights_address
@@ -88,18 +85,13 @@ class Averaging:
             NotFound: One of them is no longer kept.
             Unavailable: The store is away; call again.
         """
-        strategy = strategy_of(closed)
-        weights = strategy.weights([contribution.weight for contribution in closed.included])
-        inputs = inputs_of(closed, strategy, cited(closed, owner, updates))
+        recipe = Recipe.of(closed, owner, updates)
+        inputs = recipe.inputs
         store = choose(closed.store, inputs.updates[0].size_bytes, self._s3_from_bytes)
         self._require({store, *(body.store for body in inputs.bodies), *([inputs.state.store] if inputs.state else [])})
-        selected: tuple[int, ...] | None = None
-        survey = strategy.survey(len(weights))
-        if survey is not None:
-            surveyor = surveyor_of(inputs, survey, weights)
-            selected = await uniting.surveyed(self._blobs, self._identity, inputs, surveyor)
-        combiner = combiner_of(inputs, weights, strategy, selected, most_bytes)
-        context = _context(inputs, weights, closed)
+        chosen = await uniting.surveyed(self._blobs, self._identity, inputs, recipe.surveyor())
+        combiner = recipe.combiner(chosen, most_bytes)
+        context = _context(recipe)
         model: _Sink | None = None
         state: _Sink | None = None
         try:
@@ -122,8 +114,8 @@ class Averaging:
             return Averaged(
                 whole.model_copy(update={"members": combiner.layout.members or None}),
                 kept,
-                None if selected is None else tuple(closed.included[index].edge for index in selected),
-                members_of(closed, combiner.added),
+                recipe.selected(chosen),
+                recipe.members(combiner.added),
             )
         finally:
             for sink in (model, state):
@@ -186,11 +178,12 @@ class _Sink:
         return await self.upload.finish(self._key, recipients, layout)
 
 
-def _context(inputs: Inputs, weights: Sequence[int], closed: CycleClosed) -> bytes:
+def _context(recipe: Recipe) -> bytes:
     """Everything that the outcome's bytes depend on."""
-    updates = [[*_said(body), weight] for body, weight in zip(inputs.updates, weights, strict=True)]
+    inputs = recipe.inputs
+    updates = [[*_said(body), weight] for body, weight in zip(inputs.updates, recipe.weights, strict=True)]
     beside = [None if body is None else body.digest for body in (inputs.previous, inputs.state)]
-    packed: bytes = msgpack.packb([ARITHMETIC, settled(closed.strategy).model_dump(), updates, *beside])
+    packed: bytes = msgpack.packb([ARITHMETIC, settled(recipe.closed.strategy).model_dump(), updates, *beside])
     return packed
 
 

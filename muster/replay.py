@@ -13,10 +13,8 @@ from datetime import UTC, datetime
 
 import msgpack
 
-from aggregator.domain.citations import cited
-from aggregator.domain.inputs import combiner_of, members_of, surveyor_of
+from aggregator.domain.recipe import Recipe
 from aggregator.domain.scores import combine
-from aggregator.domain.strategies.registry import inputs_of, strategy_of
 from bus.errors import Invalid, MusterError, NotFound
 from bus.events.base import Digest, OwnerId, PrincipalId
 from bus.events.cycles import CycleClosed, CycleKind, ModelAveraged, ModelEvaluated
@@ -135,12 +133,8 @@ async def _recompute(outcome: Outcome, owner: OwnerId, before: _Before | None, c
         return Recomputed(outcome.cycle, body.model.digest, None, reason)
     try:
         found = await _average(outcome, owner, blobs, identity)
-    except BodyFailed as error:
-        gone = isinstance(error.reason, NotFound)
-        meant = await _meant(outcome, Releases(client, owner)) if gone else ""
-        return Recomputed(outcome.cycle, body.model.digest, None, error.message + meant, gone, error.code)
     except MusterError as error:
-        gone = isinstance(error, NotFound)
+        gone = isinstance(error.reason if isinstance(error, BodyFailed) else error, NotFound)
         meant = await _meant(outcome, Releases(client, owner)) if gone else ""
         return Recomputed(outcome.cycle, body.model.digest, None, error.message + meant, gone, error.code)
     if found.model == body.model.digest and (found.state, found.selected, found.members) != _told(body):
@@ -174,25 +168,19 @@ class _Found:
 
 
 async def _average(outcome: Outcome, owner: OwnerId, blobs: Blobs, identity: Identity) -> _Found:
-    closing = outcome.closing
-    strategy = strategy_of(closing)
-    weights = strategy.weights([each.weight for each in closing.included])
-    inputs = inputs_of(closing, strategy, cited(closing, owner, outcome.updates))
-    chosen = None
-    survey = strategy.survey(len(weights))
-    if survey is not None:
-        chosen = await uniting.surveyed(blobs, identity, inputs, surveyor_of(inputs, survey, weights))
+    recipe = Recipe.of(outcome.closing, owner, outcome.updates)
+    chosen = await uniting.surveyed(blobs, identity, recipe.inputs, recipe.surveyor())
+    combiner = recipe.combiner(chosen)
     model, state = hashlib.sha256(), hashlib.sha256()
-    combiner = combiner_of(inputs, weights, strategy, chosen)
-    async for made in uniting.combined(blobs, identity, inputs, combiner):
+    async for made in uniting.combined(blobs, identity, recipe.inputs, combiner):
         for chunk in made.chunks:
             model.update(chunk)
         state.update(made.state)
     return _Found(
         Digest(f"sha256:{model.hexdigest()}"),
-        Digest(f"sha256:{state.hexdigest()}") if strategy.slots else None,
-        None if chosen is None else tuple(closing.included[index].edge for index in chosen),
-        members_of(closing, combiner.added),
+        Digest(f"sha256:{state.hexdigest()}") if recipe.strategy.slots else None,
+        recipe.selected(chosen),
+        recipe.members(combiner.added),
     )
 
 

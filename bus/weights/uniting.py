@@ -83,14 +83,16 @@ class UnitingSurvey(Uniting, Protocol):
 
 
 async def surveyed(
-    blobs: Blobs, identity: Identity, inputs: Inputs, surveying: Surveying | UnitingSurvey
-) -> tuple[int, ...]:
-    """Read the updates once, whatever they are, and choose among them.
+    blobs: Blobs, identity: Identity, inputs: Inputs, surveying: Surveying | UnitingSurvey | None
+) -> tuple[int, ...] | None:
+    """Read the updates once, whatever they are, and choose among them; ``None`` if nobody looks at them.
 
     Raises:
         BodyFailed: One of the updates cannot be used.
         Unavailable: The store is away; begin again.
     """
+    if surveying is None:
+        return None
     if not isinstance(surveying, Uniting):
         return await combining.surveyed(blobs, identity, inputs, surveying)
     async for _ in _united(blobs, identity, Inputs(inputs.updates), surveying):

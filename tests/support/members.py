@@ -9,8 +9,8 @@ from itertools import islice
 
 import numpy as np
 
-from aggregator.domain.inputs import UniterSurveyor
 from aggregator.domain.strategies.registry import STRATEGIES
+from aggregator.domain.surveying import UniterSurveyor
 from aggregator.domain.unite import Uniter
 from bus.events.base import Digest
 from bus.events.experiments import Strategy

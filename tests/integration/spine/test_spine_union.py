@@ -227,9 +227,8 @@ async def test_a_replay_notices_members_that_nobody_contributed(
 ) -> None:
     async with running_spine(tmp_path) as spine:
         with monkeypatch.context() as patch:
-            patch.setattr(
-                "aggregator.averaging.members_of", lambda *_arguments: {"members": {"hospital-a": 5}, "other": {}}
-            )
+            made_up = {"members": {"hospital-a": 5}, "other": {}}
+            patch.setattr("aggregator.domain.recipe.Recipe.members", lambda *_arguments: made_up)
             history = await ran(spine)
         closings = [r.body for r in history if isinstance(r.body, CycleClosed)]
         assert closings

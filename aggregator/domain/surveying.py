@@ -1,44 +1,17 @@
-"""Whatever the inputs of a closed cycle are: what looks at them, what combines them, and what is told of it."""
+"""A first look at updates that have members."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 from aggregator.domain.admission import RUN_BYTES, Admission
-from aggregator.domain.combine import Combiner, Surveyor, located, piece_of
+from aggregator.domain.combine import located, piece_of
 from aggregator.domain.memory import learnt
-from aggregator.domain.strategies.protocol import Strategy, Survey
-from aggregator.domain.unite import Uniter
+from aggregator.domain.strategies.protocol import Survey
 from bus.errors import Invalid, MusterError
-from bus.events.base import PrincipalId
-from bus.events.cycles import CycleClosed
-from bus.weights.combining import Inputs, Produced
+from bus.weights.combining import Produced
 from bus.weights.layout import Layout, Segment
 from bus.weights.uniting import Step
-
-
-def combiner_of(
-    inputs: Inputs,
-    weights: Sequence[int],
-    strategy: Strategy,
-    chosen: Sequence[int] | None,
-    most_bytes: int | None = None,
-) -> Combiner | Uniter:
-    """What combines these inputs; see ``Uniter``."""
-    if inputs.united:
-        return Uniter(weights, strategy, chosen, most_bytes=most_bytes)
-    return Combiner(weights, strategy, chosen)
-
-
-def members_of(closed: CycleClosed, added: Mapping[str, Mapping[int, int]]) -> dict[str, dict[PrincipalId, int]] | None:
-    """Group -> edge -> members that it adds, as ``model.averaged`` tells it; ``None`` if there are no groups."""
-    edges = [contribution.edge for contribution in closed.included]
-    return {group: {edges[index]: count for index, count in each.items()} for group, each in added.items()} or None
-
-
-def surveyor_of(inputs: Inputs, survey: Survey, weights: Sequence[int]) -> Surveyor | UniterSurveyor:
-    """What lets a survey see these inputs."""
-    return (UniterSurveyor if inputs.united else Surveyor)(survey, weights)
 
 
 class UniterSurveyor:
