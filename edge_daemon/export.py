@@ -1,14 +1,15 @@
 """From the owner's store to the directory that a worker reads: only the columns that are asked for.
 
 The store belongs to ``ingest``, which documents its tables; the edge daemon reads them by name and writes nothing.
+Everything here blocks, and is called in threads: a driver that waits in the event loop takes three times the CPU.
 """
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import CancelledError
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -16,9 +17,22 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import BigInteger, Double, SmallInteger, Text, column, event, make_url, select, table
+from sqlalchemy import (
+    URL,
+    BigInteger,
+    Connection,
+    Double,
+    Engine,
+    SmallInteger,
+    Text,
+    column,
+    create_engine,
+    event,
+    make_url,
+    select,
+    table,
+)
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 from sqlalchemy.types import TypeEngine
 
@@ -36,6 +50,8 @@ _TYPES: Final[Mapping[ColumnKind, TypeEngine[Any]]] = {
     ColumnKind.TEXT: Text(),
 }
 _BATCH: Final = 10_000
+_DRIVERS: Final[Mapping[str, str]] = {"sqlite": "sqlite", "mysql": "mysql+pymysql", "mariadb": "mariadb+pymysql"}
+"""Backend -> the blocking driver that comes with the asynchronous one that settings name."""
 
 
 @dataclass(frozen=True)
@@ -48,14 +64,21 @@ class _Source:
     loads: Mapping[str, Sequence[Mapping[str, int]]]
 
 
-async def export(store_url: str, data: TaskData, directory: Path) -> Index:
+def export(store_url: str, data: TaskData, directory: Path, wanted_still: Callable[[], bool]) -> Index:
     """Write the columns that ``data`` names to ``directory``; returns what was written.
+
+    Args:
+        store_url: Of the data store.
+        data: What is wanted.
+        directory: Where it goes.
+        wanted_still: Asked after every few thousand rows.
 
     Raises:
         TrainingError: The store has no such dataset or column, or cannot be read.
+        CancelledError: It is not wanted any more.
     """
-    async with _reading(store_url) as connection:
-        source = await _source(connection, data)
+    with _reading(store_url) as connection:
+        source = _source(connection, data)
         wanted = [*data.features, data.target]
         arrays: dict[str, dict[str, NDArray[Any]]] = {}
         rows: dict[str, int] = {}
@@ -63,7 +86,7 @@ async def export(store_url: str, data: TaskData, directory: Path) -> Index:
         for split in SPLITS:
             if split not in source.loads:
                 continue
-            cells = await _cells(connection, source, split, wanted)
+            cells = _cells(connection, source, split, wanted, wanted_still)
             rows[split] = len(cells)
             columns = list(zip(*cells, strict=True)) if cells else [()] * len(wanted)
             arrays[split] = {
@@ -75,27 +98,26 @@ async def export(store_url: str, data: TaskData, directory: Path) -> Index:
     return index
 
 
-async def profile(store_url: str, dataset: DatasetId) -> str | None:
+def profile(store_url: str, dataset: DatasetId) -> str | None:
     """What the store's dataset is, as ``ingest`` describes it: JSON; ``None`` if the store holds none of that name.
 
     Raises:
         TrainingError: There is no store, or it cannot be read.
     """
-    async with _reading(store_url) as connection:
+    with _reading(store_url) as connection:
         query = select(column("profile", Text())).select_from(_DATASETS).where(_DATASETS.c.name == dataset)
-        found = (await connection.execute(query)).scalar_one_or_none()
+        found = connection.execute(query).scalar_one_or_none()
     return None if found is None else str(found)
 
 
-@asynccontextmanager
-async def _reading(store_url: str) -> AsyncIterator[AsyncConnection]:
+@contextmanager
+def _reading(store_url: str) -> Iterator[Connection]:
     """One transaction that sees one state of the store."""
-    url = make_url(store_url)
-    sqlite = url.get_backend_name() == "sqlite"
-    if sqlite and not await asyncio.to_thread(Path(url.database or "").is_file):
+    url = _url(store_url)
+    if url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
         raise data_error("data.missing", "this edge holds no data yet: ingest some")
     try:
-        async with _engine(store_url).connect() as connection, connection.begin():
+        with _engine(store_url).connect() as connection, connection.begin():
             yield connection
     except DBAPIError as error:
         # The driver's own words may quote values of rows.
@@ -106,21 +128,27 @@ async def _reading(store_url: str) -> AsyncIterator[AsyncConnection]:
         raise TrainingError(Category.INFRA, "data.store", f"the data store cannot be read ({what})") from None
 
 
-@cache
-def _engine(store_url: str) -> AsyncEngine:
-    """An engine knows its dialect and its statements, which takes long to learn; it keeps no connection."""
+def _url(store_url: str) -> URL:
     url = make_url(store_url)
+    backend = url.get_backend_name()
+    return url.set(drivername=_DRIVERS.get(backend, backend))
+
+
+@cache
+def _engine(store_url: str) -> Engine:
+    """An engine knows its dialect and its statements, which takes long to learn; it keeps no connection."""
+    url = _url(store_url)
     sqlite = url.get_backend_name() == "sqlite"
     arguments = {"isolation_level": None} if sqlite else {}
-    engine = create_async_engine(url, hide_parameters=True, connect_args=arguments, poolclass=NullPool)
+    engine = create_engine(url, hide_parameters=True, connect_args=arguments, poolclass=NullPool)
     if sqlite:
-        event.listen(engine.sync_engine, "connect", lambda connection, _: connection.execute("PRAGMA query_only=ON"))
-        event.listen(engine.sync_engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
+        event.listen(engine, "connect", lambda connection, _: connection.execute("PRAGMA query_only=ON"))
+        event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
     return engine
 
 
-async def _source(connection: AsyncConnection, data: TaskData) -> _Source:
-    found = (await connection.execute(select(_DATASETS).where(_DATASETS.c.name == data.dataset))).mappings().first()
+def _source(connection: Connection, data: TaskData) -> _Source:
+    found = connection.execute(select(_DATASETS).where(_DATASETS.c.name == data.dataset)).mappings().first()
     if found is None:
         raise data_error("data.missing", f"this edge holds no dataset {data.dataset!r}")
     columns = {item["name"]: (item["column"], ColumnKind(item["kind"])) for item in json.loads(found["columns"])}
@@ -130,7 +158,9 @@ async def _source(connection: AsyncConnection, data: TaskData) -> _Source:
     return _Source(found["table_name"], columns, json.loads(found["loads"]))
 
 
-async def _cells(connection: AsyncConnection, source: _Source, split: str, wanted: Sequence[str]) -> list[Any]:
+def _cells(
+    connection: Connection, source: _Source, split: str, wanted: Sequence[str], wanted_still: Callable[[], bool]
+) -> list[Any]:
     """Rows of a split, in order, with the columns of ``wanted``."""
     picked = [column(source.columns[name][0], _TYPES.get(source.columns[name][1])) for name in wanted]
     rows: list[Any] = []
@@ -142,8 +172,9 @@ async def _cells(connection: AsyncConnection, source: _Source, split: str, wante
             .order_by(column("_row"))
         )
         before = len(rows)
-        result = await connection.stream(query.execution_options(yield_per=_BATCH))
-        async for part in result.partitions():
+        for part in connection.execute(query.execution_options(yield_per=_BATCH)).partitions():
+            if not wanted_still():
+                raise CancelledError
             rows.extend(part)
         if len(rows) - before != load["rows"]:
             raise TrainingError(

@@ -61,7 +61,9 @@ class Bench:
         try:
             if question.command is not None:
                 return await self._do(question.command)
-            return Answer(profile=await profile(self._settings.store_url, question.dataset or DatasetId("")))
+            return Answer(
+                profile=await asyncio.to_thread(profile, self._settings.store_url, question.dataset or DatasetId(""))
+            )
         except (MusterError, TrainingError) as error:
             return Answer(problem=error.message, code=error.code)
 

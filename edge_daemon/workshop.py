@@ -10,7 +10,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import json
 import platform
@@ -28,6 +27,7 @@ from bus.identity.keys import Identity
 from bus.ports import Blobs
 from bus.weights import incoming, references
 from bus.weights.stores import choose
+from edge_daemon.codes import Codes
 from edge_daemon.disk import Disk
 from edge_daemon.domain.jobs import Job, Outcome, failed, keeps, task
 from edge_daemon.encoding import RESIDUAL, Files, encode_update, layout_of
@@ -35,6 +35,7 @@ from edge_daemon.export import export
 from edge_daemon.kept import Kept
 from edge_daemon.outbox import AGGREGATOR
 from edge_daemon.settings import EdgeSettings
+from edge_daemon.threads import Wanted, to_its_end
 from training.dataset import Index
 from training.errors import Category, Phase, TrainingError, during, egress_error
 from training.plan import Limits, Strategy, Training
@@ -68,6 +69,7 @@ class Workshop:
         self._identity = identity
         self._isolation = isolation
         self._run_worker = run
+        self._codes = Codes(blobs, identity)
         self._environment = environment()
         self.kept = Kept(settings.data / "kept", identity.principal)
         """What was kept of earlier cycles."""
@@ -128,8 +130,7 @@ class Workshop:
                 raise ended.error
             went_on = (self.folder(job) / "inputs" / STATE).is_file()
             with during(Phase.CHECK):
-                result = await asyncio.to_thread(self._checked, job, index)
-                encoded = await asyncio.to_thread(self._encoded, job, result)
+                result, encoded = await to_its_end(lambda _: self._taken(job, index))
         except TrainingError as error:
             return failed(error, _resources(usage), self._environment, self._identity.principal)
         finally:
@@ -151,7 +152,7 @@ class Workshop:
 
     async def _prepare(self, job: Job) -> Index:
         """Fill the job's inputs."""
-        command, wanted = job.command, task(job.command.cycle.kind)
+        command = job.command
         self.forget(job)
         inputs = self.folder(job) / "inputs"
         inputs.mkdir(parents=True, mode=0o700)
@@ -163,18 +164,22 @@ class Workshop:
             references.require_place(command.code, owner=command.owner)
             if command.model is not None:
                 references.require_place(command.model, owner=command.owner, actor=AGGREGATOR)
-            await incoming.download_file(self._blobs, command.code, self._identity, inputs / "model.py")
+            await self._codes.write(command.code, inputs / "model.py")
             if command.model is not None:
                 await incoming.download_file(self._blobs, command.model, self._identity, inputs / WEIGHTS)
         except MusterError as error:
             if error.retryable:
                 raise
             raise TrainingError(Category.INFRA, error.code, error.message, phase=Phase.FETCH) from error
+        return await to_its_end(lambda wanted: self._lay_out(job, inputs, wanted))
+
+    def _lay_out(self, job: Job, inputs: Path, wanted_still: Wanted) -> Index:
+        """Put among the inputs what need not be fetched: the rows, what was kept, and what the worker is told."""
+        command, wanted = job.command, task(job.command.cycle.kind)
         index = Index(rows={}, columns=())
         if wanted.needs_data:
             with during(Phase.EXPORT):
-                index = await export(self._settings.store_url, command.data, inputs / "data")
-        limits = self._limits(job)
+                index = export(self._settings.store_url, command.data, inputs / "data", wanted_still)
         Config(
             category=command.data.category,
             framework=command.framework,
@@ -185,7 +190,7 @@ class Workshop:
             cycle=command.cycle.number,
             training=Training.model_validate_json(command.training),
             strategy=command.strategy and Strategy.model_validate(command.strategy.model_dump()),
-            limits=limits,
+            limits=self._limits(job),
             weights=Path(WEIGHTS) if command.model is not None else None,
             state=self._gone_on_from(job, inputs),
             dataset=Path("data") if wanted.needs_data else None,
@@ -208,6 +213,11 @@ class Workshop:
 
     def _limits(self, job: Job) -> Limits:
         return self._settings.bounded(Limits.model_validate(job.command.limits.model_dump()))
+
+    def _taken(self, job: Job, index: Index) -> tuple[Result, Encoded | None]:
+        """What the worker wrote, checked and made ready to leave."""
+        result = self._checked(job, index)
+        return result, self._encoded(job, result)
 
     def _checked(self, job: Job, index: Index) -> Result:
         wanted = task(job.command.cycle.kind)

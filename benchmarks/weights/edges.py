@@ -15,7 +15,7 @@ from pathlib import Path
 from benchmarks.town.names import name_of
 from benchmarks.weights.worker import Echo
 from bus.events.datasets import DatasetRegistered
-from bus.runtime import logs, telemetry
+from bus.runtime import logs, memory, telemetry
 from bus.runtime.service import Context, Task, serve
 from edge_daemon.service import build
 from edge_daemon.settings import EdgeSettings
@@ -53,6 +53,7 @@ if __name__ == "__main__":
     here = [Echo(number, float(megabytes), int(arrays), int(seed)) for number in range(int(first), int(last))]
     federation = Layout(Path(folder))
     logs.configure("info")
+    memory.keep_freed()
     finish = telemetry.configure("edge_daemon", name_of(here[0].number), federation.traces(name_of(here[0].number)))
     try:
         asyncio.run(main(federation, here))

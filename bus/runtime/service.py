@@ -26,7 +26,7 @@ from bus.identity.directory import Directory, Principal
 from bus.identity.keys import Identity
 from bus.jetstream import Endpoint, JetStreamBroker
 from bus.ports import Broker
-from bus.runtime import logs, telemetry
+from bus.runtime import logs, memory, telemetry
 from bus.runtime.settings import ServiceSettings
 from bus.runtime.voice import Voice
 from bus.s3.settings import stores
@@ -143,6 +143,7 @@ def main(name: str, settings_type: type[S], build: Build[S]) -> None:
 
 def _process(name: str, settings_type: type[S], file: Path, build: Build[S]) -> int:
     logs.configure("info")
+    memory.keep_freed()
     try:
         settings = settings_type.load(file)
         logs.configure(settings.log_level)
