@@ -98,7 +98,7 @@ class Edge:
         if (task := self._running.get(job.id)) is not None:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
-        self._workshop.forget(job)
+        await self._workshop.forget(job)
 
     async def _do(self, job: Job) -> None:
         """Bring a job from where it stands to its end."""
@@ -117,7 +117,7 @@ class Edge:
             else:
                 await self._note(job, State.SAID)
                 self._workshop.settle(job)
-            self._workshop.forget(job)
+            await self._workshop.forget(job)
 
     async def _note(self, job: Job, state: State, outcome: Outcome | None = None) -> None:
         """Store where a job stands; nothing follows from it before that is done."""

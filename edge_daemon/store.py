@@ -22,6 +22,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    bindparam,
     create_engine,
     delete,
     event,
@@ -55,6 +56,10 @@ _JOBS: Final = Table(
     Column("state", String, nullable=False),
     Column("outcome", Text),
 )
+_UNFINISHED: Final = _JOBS.c.state.in_([state.value for state in State if not state.over])
+_ADD: Final = insert(_JOBS).on_conflict_do_nothing()
+_MOVE: Final = update(_JOBS).where(_JOBS.c.id == bindparam("job"), _UNFINISHED)
+_FIND: Final = select(_JOBS.c.state).where(_JOBS.c.id == bindparam("job"))
 
 
 class JobStore:
@@ -117,9 +122,8 @@ class JobStore:
         with self._transaction() as connection:
             _METADATA.create_all(connection)
             old = (datetime.now(UTC) - _KEPT).replace(tzinfo=None)
-            over = [state.value for state in State if state.over]
-            connection.execute(delete(_JOBS).where(_JOBS.c.state.in_(over), _JOBS.c.stored_at < old))
-            for row in connection.execute(select(_JOBS).where(_JOBS.c.state.not_in(over))).mappings():
+            connection.execute(delete(_JOBS).where(~_UNFINISHED, _JOBS.c.stored_at < old))
+            for row in connection.execute(select(_JOBS).where(_UNFINISHED)).mappings():
                 self._open[row["id"]] = self._job(row)
             connection.commit()
 
@@ -136,7 +140,7 @@ class JobStore:
             "state": State.ACCEPTED.value,
         }
         with self._transaction() as connection:
-            is_new = connection.execute(insert(_JOBS).values(row).on_conflict_do_nothing()).rowcount == 1
+            is_new = connection.execute(_ADD, row).rowcount == 1
             connection.commit()
             if is_new:
                 self._open[record.id] = Job(record, State.ACCEPTED)
@@ -145,9 +149,8 @@ class JobStore:
         values: dict[str, Any] = {"state": state.value}
         if outcome is not None:
             values["outcome"] = outcome.model_dump_json()
-        unfinished = _JOBS.c.state.in_([each.value for each in State if not each.over])
         with self._transaction() as connection:
-            connection.execute(update(_JOBS).where(_JOBS.c.id == identity, unfinished).values(values))
+            connection.execute(_MOVE.values(values), {"job": identity})
             connection.commit()
             job = self._open.pop(identity, None)
             if job is not None and not state.over:
@@ -155,7 +158,7 @@ class JobStore:
 
     def _state(self, identity: str) -> State | None:
         with self._transaction() as connection:
-            found = connection.execute(select(_JOBS.c.state).where(_JOBS.c.id == identity)).scalar_one_or_none()
+            found = connection.execute(_FIND, {"job": identity}).scalar_one_or_none()
         return None if found is None else State(found)
 
     def _job(self, row: Any) -> Job:  # noqa: ANN401 - a row

@@ -10,10 +10,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
+import os
 import platform
 import shutil
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final
@@ -100,9 +103,10 @@ class Workshop:
         """Throw away what was kept for an experiment that is over."""
         self.kept.forget(experiment)
 
-    def forget(self, job: Job) -> None:
+    async def forget(self, job: Job) -> None:
         """Remove everything of a job from the disk."""
-        shutil.rmtree(self.folder(job), ignore_errors=True)
+        # Removing a directory can wait for the disk's journal, which nobody else here shall do.
+        await asyncio.to_thread(shutil.rmtree, self.folder(job), ignore_errors=True)
 
     async def do(self, job: Job, tell: Tell) -> Outcome:
         """Do a job from the start; what was left of an earlier try is thrown away.
@@ -135,7 +139,7 @@ class Workshop:
             return failed(error, _resources(usage), self._environment, self._identity.principal)
         finally:
             # The rows must not lie about longer than they are needed.
-            shutil.rmtree(self.folder(job) / "inputs", ignore_errors=True)
+            await asyncio.to_thread(_empty, self.folder(job) / "inputs")
         return Outcome(
             resources=_resources(usage),
             environment=self._environment,
@@ -153,7 +157,7 @@ class Workshop:
     async def _prepare(self, job: Job) -> Index:
         """Fill the job's inputs."""
         command = job.command
-        self.forget(job)
+        await self.forget(job)
         inputs = self.folder(job) / "inputs"
         inputs.mkdir(parents=True, mode=0o700)
         (self.folder(job) / "output").mkdir()
@@ -262,6 +266,14 @@ def environment() -> Digest:
         except PackageNotFoundError:
             facts[package] = ""
     return Digest(f"sha256:{hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()}")
+
+
+def _empty(folder: Path) -> None:
+    """Remove the files below a folder; the folders themselves can wait."""
+    for place, _, files in os.walk(folder):
+        for name in files:
+            with suppress(OSError):
+                Path(place, name).unlink()
 
 
 def _resources(usage: Usage) -> Resources:

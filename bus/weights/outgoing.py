@@ -61,19 +61,33 @@ class Upload:
         Raises:
             Unavailable: An earlier chunk could not be stored.
         """
-        for sealed in await asyncio.to_thread(self._sealed, self._index, plaintexts):
+        await self._put(await asyncio.to_thread(self._sealed, plaintexts))
+
+    async def send_file(self, file: BinaryIO) -> None:
+        """Seal and send what is left of a file; an empty one is one empty chunk.
+
+        Raises:
+            Unavailable: An earlier chunk could not be stored.
+        """
+        while sealed := await asyncio.to_thread(lambda: self._sealed(_read(file))):
+            await self._put(sealed)
+        if self._index == 0:
+            await self.send(b"")
+
+    async def _put(self, chunks: Sequence[bytes]) -> None:
+        for sealed in chunks:
             while len(self._under_way) >= WINDOW:
                 await self._under_way.popleft()
             put = self._chunks.put(subjects.chunk(self._address, self._index), sealed)
             self._under_way.append(asyncio.create_task(put))
             self._index += 1
 
-    def _sealed(self, index: int, plaintexts: Sequence[bytes | memoryview]) -> list[bytes]:
+    def _sealed(self, plaintexts: Sequence[bytes | memoryview]) -> list[bytes]:
         for plaintext in plaintexts:
             self._size += len(plaintext)
             if self._known is None:
                 self._computed.update(plaintext)
-        return [self._seal.close(index + place, plaintext) for place, plaintext in enumerate(plaintexts)]
+        return [self._seal.close(self._index + place, plaintext) for place, plaintext in enumerate(plaintexts)]
 
     async def finish(
         self, key: bytes, recipients: Mapping[str, MLKEM768X25519PublicKey], layout: Digest | None = None
@@ -144,10 +158,7 @@ async def upload_file(
         key = sealing.file_key(identity, address, digest.encode())
         upload = Upload(blobs, Seal(key, address, size), address, store(size), digest)
         try:
-            chunks = await asyncio.to_thread(_read, file)
-            await upload.send(*(chunks or [b""]))
-            while chunks := await asyncio.to_thread(_read, file):
-                await upload.send(*chunks)
+            await upload.send_file(file)
             if _changed(before, os.fstat(file.fileno())):
                 # What was sent is not what the digest says, so nobody would take it.
                 raise Integrity(f"{path.name} was changed while it was sent", code="weights.changed")
