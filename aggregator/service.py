@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from functools import partial
 
 from aggregator.averaging import Averaging
 from aggregator.domain.scores import combine
@@ -30,6 +31,7 @@ from bus.ports import Log
 from bus.runtime.listening import Work, learn_principals
 from bus.runtime.service import Context, Task
 from bus.runtime.settings import ServiceSettings
+from bus.together import all_together
 from bus.weights.lockstep import BodyFailed
 from bus.wire import topology
 from bus.wire.record import Record
@@ -138,9 +140,10 @@ class Aggregator:
         """
         updates = {}
         source = closed.source or Source(experiment=closed.experiment, cycle=closed.cycle)
-        for index, contribution in enumerate(closed.included):
-            subject = f"ev.{owner}.update.{source.experiment}.{contribution.edge}.sealed.{source.cycle}"
-            stored = await self._events.get(subject)
+        before, behind = f"ev.{owner}.update.{source.experiment}", f"sealed.{source.cycle}"
+        named = [f"{before}.{contribution.edge}.{behind}" for contribution in closed.included]
+        found = await all_together(partial(self._events.get, subject) for subject in named)
+        for index, (contribution, subject, stored) in enumerate(zip(closed.included, named, found, strict=True)):
             envelope = None if stored is None else self._averaging.directory.verify(stored.message)
             if envelope is None or envelope.id != contribution.update or not isinstance(envelope.body, UpdateSealed):
                 raise BodyFailed(
@@ -159,11 +162,10 @@ class Aggregator:
 
     async def _answered(self, closed: CycleClosed, owner: OwnerId) -> bool:
         key = f"{closed.cycle}-{closed.revision}"
-        for kind in (ModelAveraged, ModelEvaluated, ModelFailed):
-            word = kind.TYPE.split(".")[1]
-            if await self._events.get(f"ev.{owner}.model.{closed.experiment}.{self._actor}.{word}.{key}"):
-                return True
-        return False
+        words = [kind.TYPE.split(".")[1] for kind in (ModelAveraged, ModelEvaluated, ModelFailed)]
+        about = f"ev.{owner}.model.{closed.experiment}.{self._actor}"
+        found = await all_together(partial(self._events.get, f"{about}.{word}.{key}") for word in words)
+        return any(found)
 
     @property
     def _actor(self) -> PrincipalId:

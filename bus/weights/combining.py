@@ -6,12 +6,14 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, Protocol, cast
 
 from bus.errors import MusterError
 from bus.events.weights import SealedObject
 from bus.identity.keys import Identity
 from bus.ports import Blobs
+from bus.together import together
 from bus.weights import encoded, incoming
 from bus.weights.headed import headed
 from bus.weights.incoming import Incoming
@@ -111,7 +113,7 @@ async def surveyed(blobs: Blobs, identity: Identity, inputs: Inputs, surveying: 
             async for row in encoded.decoded(await _rows(stack, blobs, bodies, identity), inputs.updates):
                 await asyncio.to_thread(surveying.take, row)
         except BodyFailed as failed:
-            raise _blamed(failed, inputs) from failed
+            raise blamed(failed, inputs) from failed
     return surveying.choose()
 
 
@@ -136,14 +138,34 @@ async def combined(
                 yield await asyncio.to_thread(combining.combine, old)
             combining.finish()
         except BodyFailed as failed:
-            raise _blamed(failed, inputs) from failed
+            raise blamed(failed, inputs) from failed
         if tape is not None:
             await tape.end()
 
 
-def _blamed(failed: BodyFailed, inputs: Inputs) -> MusterError:
+def blamed(failed: BodyFailed, inputs: Inputs) -> MusterError:
     """What to say of a body that failed: only updates have somebody to blame."""
     return failed if failed.index < len(inputs.updates) else failed.reason
+
+
+async def begun(
+    stack: AsyncExitStack, blobs: Blobs, bodies: Sequence[SealedObject], identity: Identity, window: int
+) -> list[Incoming]:
+    """``bodies``, each with ``window`` chunks asked for ahead, until ``stack`` ends.
+
+    Raises:
+        BodyFailed: One of them cannot be read.
+    """
+
+    async def begin(body: SealedObject) -> Incoming:
+        return await stack.enter_async_context(incoming.reading(blobs, body, identity, window=window))
+
+    read: list[Incoming] = []
+    for index, found in enumerate(await together(partial(begin, body) for body in bodies)):
+        if isinstance(found, MusterError):
+            raise BodyFailed(index, found) from found
+        read.append(found)
+    return read
 
 
 async def _rows(
@@ -152,14 +174,7 @@ async def _rows(
     bodies: Sequence[SealedObject],
     identity: Identity,
 ) -> AsyncIterator[list[bytes]]:
-    window = max(1, _IN_FLIGHT // len(bodies))
-    read: list[Incoming] = []
-    for index, body in enumerate(bodies):
-        try:
-            body_read = await stack.enter_async_context(incoming.reading(blobs, body, identity, window=window))
-        except MusterError as error:
-            raise BodyFailed(index, error) from error
-        read.append(body_read)
+    read = await begun(stack, blobs, bodies, identity, max(1, _IN_FLIGHT // len(bodies)))
     # What is encoded is held to the model's header instead.
     bodies_read = [
         plain if body.encoded is not None else checked

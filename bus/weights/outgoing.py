@@ -7,6 +7,7 @@ import hashlib
 import os
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -17,6 +18,7 @@ from bus.events.base import Digest
 from bus.events.weights import JETSTREAM, SealedObject
 from bus.identity.keys import Identity
 from bus.ports import Blobs, BlobStore
+from bus.together import all_together
 from bus.weights import sealing
 from bus.weights.sealing import CHUNK_BYTES, Seal
 from bus.wire import subjects
@@ -121,9 +123,12 @@ async def share_key(
     blobs: BlobStore, key: bytes, address: str, recipients: Mapping[str, MLKEM768X25519PublicKey]
 ) -> None:
     """Store the file key of the object at ``address``, wrapped for each recipient."""
-    for recipient, public in recipients.items():
-        wrapped = sealing.wrap_key(key, recipient, public, address)
-        await blobs.put(subjects.wrapped_key(address, recipient), wrapped)
+    wrapped = await asyncio.to_thread(
+        lambda: {name: sealing.wrap_key(key, name, public, address) for name, public in recipients.items()}
+    )
+    await all_together(
+        partial(blobs.put, subjects.wrapped_key(address, name), content) for name, content in wrapped.items()
+    )
 
 
 async def upload_file(

@@ -122,10 +122,10 @@ async def combined(
 async def _united(blobs: Blobs, identity: Identity, inputs: Inputs, uniting: Uniting) -> AsyncGenerator[Produced, None]:
     window = max(_LEAST_WINDOW, _IN_FLIGHT // len(inputs.bodies))
     async with AsyncExitStack() as stack:
-        bodies: list[Body] = []
-        for index, body in enumerate(inputs.bodies):
-            async with _blaming(index, inputs):
-                bodies.append(await stack.enter_async_context(incoming.reading(blobs, body, identity, window=window)))
+        try:
+            bodies = await combining.begun(stack, blobs, inputs.bodies, identity, window)
+        except BodyFailed as failed:
+            raise combining.blamed(failed, inputs) from failed
         state = None
         if inputs.state is not None:
             state = await stack.enter_async_context(incoming.reading(blobs, inputs.state, identity))
