@@ -43,9 +43,9 @@ async def test_encoded_updates_replay_and_retrain(tmp_path: Path) -> None:
 
         for update in await updates(town, identity):
             assert update.weights is not None
-            said = update.weights.encoded
-            assert (said is not None) is (update.cycle.kind is CycleKind.TRAIN)
-            assert said is None or said.resumed is (update.cycle.number > 1)
+            training = update.cycle.kind is CycleKind.TRAIN
+            assert (update.weights.encoded is not None) is training
+            assert (update.follows is not None) is (training and update.cycle.number > 1)
 
         terminal = Terminal(tmp_path, town.layout.directory)
         replayed = await terminal.succeed("replay", identity)
