@@ -56,7 +56,7 @@ async def test_encoded_updates_replay_and_retrain(tmp_path: Path) -> None:
         assert not list(town.layout.data("hospital-a").glob("retrain-*"))
 
         tamper(town.layout.data("hospital-b") / "store.sqlite")
-        done = await terminal("replay", identity, "--retrain", "--json")
+        done = await terminal("replay", identity, "--retrain", "--edge", "hospital-b", "--json")
         assert done.status == 6, done.err
         trained = [u for u in done.json["updates"] if u["cycle"] == "1-train-1" and u["edge"] == "hospital-b"]
         (different,) = trained
