@@ -108,7 +108,8 @@ async def vet(subject: Subject, config: Config, tell: Tell = quiet) -> tuple[Rep
 
         async def look(_: Progress) -> None:
             nonlocal told
-            for step in _over(_read(output))[told:]:
+            # The last of them is over only when the worker is.
+            for step in _over(_read(output))[told : len(EIGHT) - 1]:
                 tell(step)
                 told += 1
 

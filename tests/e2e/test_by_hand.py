@@ -158,7 +158,7 @@ async def _models(terminal: Terminal) -> None:
         assert (await terminal.fail("run", edited(terminal, "wrong", model="wrong.py")))[:2] == (2, code)
     (terminal.folder / "files" / "wrong.py").write_text("x = 1")
     status, code, message = await terminal.fail("run", edited(terminal, "wrong", model="wrong.py"))
-    assert (status, code) == (2, "model.contract")
+    assert (status, code) == (2, "contract.missing")
     assert "has no framework" in message
     assert (await terminal.fail("run", edited(terminal, "wrong", model="gone.py")))[:2] == (2, "model.missing")
     # What only shows beside the data: the edges say so, and the experiment fails with their reason.
