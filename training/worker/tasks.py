@@ -89,7 +89,10 @@ class Work:
         sums = self._received
         with during(Phase.IMPORT):
             _ = self.candidate.model
-        write_weights(self.output.directory / WEIGHTS, self.candidate.begun(self.candidate.fresh(sums)))
+        first = self.candidate.begun(self.candidate.fresh(sums))
+        # Behind it, since checks train what the file made; before any edge shows the model a row.
+        Validation(self.candidate, self.output).run()
+        write_weights(self.output.directory / WEIGHTS, first)
         self.output.metrics(1, ())
 
     def _train(self) -> None:
