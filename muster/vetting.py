@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -141,7 +142,7 @@ def _lay_out(subject: Subject, config: Config, inputs: Path) -> None:
     (inputs / MODEL).write_bytes(subject.code)
     given = {}
     if subject.weights is not None:
-        (inputs / PRETRAINED).write_bytes(subject.weights.read_bytes())
+        shutil.copyfile(subject.weights, inputs / PRETRAINED)
         given["pretrained"] = Path(PRETRAINED)
     config.model_copy(update=given).write(inputs / "config.yaml")
 

@@ -69,22 +69,21 @@ class Validation:
         self._output.metrics(_ROWS, ())
 
     def _after(self, report: Report, check: Check, tried: Callable[[], str]) -> Report:
-        began, state, failed = time.monotonic(), State.PASSED, None
+        began, failed, code = time.monotonic(), None, None
         try:
-            found = tried()
+            state, found = State.PASSED, tried()
         except _NotTried as reason:
             state, found = State.SKIPPED, str(reason)
         except Exception as error:  # noqa: BLE001 - the vendor's code may raise anything, and the report must say it
-            failed = error
-            said = in_our_words(error)
-            state, found = State.FAILED, said.message
+            failed, said = error, in_our_words(error)
+            state, found, code = State.FAILED, said.message, said.code
         step = Step(
             check=check,
             state=state,
             seconds=round(time.monotonic() - began, 3),
             found=found[:_SHOWN],
-            expected=MEANINGS[check],
-            code=None if failed is None else in_our_words(failed).code,
+            expected=MEANINGS[check] + self._width.get(check, ""),
+            code=code,
         )
         report = report.ended(step) if failed else Report(steps=(*report.steps, step))
         self._output.validation(report)
@@ -92,6 +91,12 @@ class Validation:
         if failed is not None:
             raise failed
         return report
+
+    @property
+    def _width(self) -> dict[Check, str]:
+        """What two of the checks expect, in numbers."""
+        problem = self._task.problem
+        return {Check.OUTPUTS: f": here {problem.outputs}", Check.INPUTS: f": here {problem.features}"}
 
     def _loads(self) -> str:
         with during(Phase.IMPORT):
