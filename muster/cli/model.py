@@ -65,7 +65,8 @@ def check(
         report, error = await vet(subject, config, lambda step: show(frame.out, step))
         if error is not None:
             raise refusal(report, error)
-        frame.out.result({"file": file.name, "passed": True, **report.model_dump(mode="json")})
+        content = {"file": file.name, "passed": report.passed, **report.model_dump(mode="json")}
+        frame.out.result(content, f"{file.name} can be trained in federation")
 
     frame.run(work)
 

@@ -599,6 +599,14 @@ CHECKED = (
         classes=None,
     ),
     Wrong(
+        "a loss beyond all numbers",
+        "loss",
+        "model.loss",
+        "the loss is not finite in epoch 1",
+        regression(network(forward="self.layer(rows) * 0 + 1e30 if self.training else self.layer(rows)")),
+        classes=None,
+    ),
+    Wrong(
         "what fails in training alone",
         "loss",
         "model.training",
