@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 from typer.testing import CliRunner, Result
 
 from hostile.models import zipped
@@ -40,11 +40,15 @@ def check(*arguments: str | Path) -> Result:
     return CliRunner().invoke(app, ["model", "check", *map(str, arguments)], env={"COLUMNS": "200", "NO_COLOR": "1"})
 
 
-def test_a_good_model_of_two_files_with_weights(tmp_path: Path) -> None:
-    path = tmp_path / "net.zip"
-    path.write_bytes(zipped({"net.py": MAIN, "helper.py": HELPER, "__MACOSX/._net.py": b"\0", ".DS_Store": b"\0"}))
+@pytest.mark.parametrize("inside", [True, False], ids=["inside", "beside"])
+def test_a_good_model_of_two_files_with_weights(tmp_path: Path, inside: bool) -> None:
     shapes: dict[str, Any] = {"coef.0": (3, 5), "coef.1": (5, 4), "intercept.0": (5,), "intercept.1": (4,)}
-    save_file({f"model.{name}": np.ones(shape) for name, shape in shapes.items()}, tmp_path / "net_weights.safetensors")
+    weights = save({f"model.{name}": np.ones(shape) for name, shape in shapes.items()})
+    files = {"net.py": MAIN, "helper.py": HELPER, "__MACOSX/._net.py": b"\0", ".DS_Store": b"\0"}
+    path = tmp_path / "net.zip"
+    path.write_bytes(zipped({**files, **({"net_weights.safetensors": weights} if inside else {})}))
+    if not inside:
+        (tmp_path / "net_weights.safetensors").write_bytes(weights)
     done = check(path, "--json")
     assert done.exit_code == 0, done.output
     report = json.loads(done.stdout)
@@ -89,6 +93,16 @@ def test_bad_weights_are_found_before_anything_runs(
     done = check(path, "--json", *(() if content is not None else ("--weights", tmp_path / name)))
     error = json.loads(done.stdout)["error"]
     assert (done.exit_code, error["code"], words in error["message"]) == (2, code, True), error
+
+
+def test_weights_inside_and_beside_are_too_many(tmp_path: Path) -> None:
+    weights = save({"coef": np.zeros((2, 3))})
+    (tmp_path / "net.zip").write_bytes(zipped({"net.py": MAIN, "net_weights.safetensors": weights}))
+    (tmp_path / "net_weights.safetensors").write_bytes(weights)
+    done = check(tmp_path / "net.zip", "--json")
+    error = json.loads(done.stdout)["error"]
+    assert (done.exit_code, error["code"]) == (2, "pretrained.mismatch")
+    assert "leave one of them out" in error["message"]
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
