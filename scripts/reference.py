@@ -33,8 +33,8 @@ from muster.errors.catalogue import AREAS, ENTRIES
 from muster.errors.page import markdown
 from policy_engine.service import PolicyEngineSettings
 from training.contract.archive import MAX_ARCHIVE_BYTES, MAX_FILES, MAX_NAME, MAX_RATIO, MAX_TOTAL_BYTES
-from training.contract.header import MAX_BYTES
 from training.contract.report import EIGHT, MAX_PARAMETERS, MEANINGS
+from training.contract.source import MAX_BYTES
 from training.contract.variables import CATEGORIES, MODEL_TYPES, VARIABLES, Variable
 from training.plan import Plan
 from training.registry import default_registry

@@ -18,21 +18,20 @@ from __future__ import annotations
 
 import ast
 import difflib
-import warnings
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from training.contract.variables import BY_NAME, CATEGORIES, MODEL_TYPES, OFFERED, VARIABLES, Kind, Variable
+from training.contract.entry import ENTRIES, find_entry
+from training.contract.source import assigned, parsed, stored
+from training.contract.variables import BY_NAME, CATEGORIES, MODEL_TYPES, VARIABLES, Kind, Variable
 from training.errors import TrainingError, model_error
 from training.suggestions import known_or_nearest
 
-MAX_BYTES: Final = 1024 * 1024
 _LARGEST: Final = 2**31 - 1
 _LONGEST: Final = 200
 _NEAR: Final = 0.8
 """How alike two names must be for one to be the other, misspelt (``difflib``'s ratio)."""
-_ENTRIES: Final = ("main_method", "main_class")
 
 
 @dataclass(frozen=True)
@@ -63,26 +62,6 @@ class Header:
         return frozenset(v.name for v in VARIABLES if getattr(self, v.name, None) not in {None, ""})
 
 
-def parsed(source: bytes, name: str) -> ast.Module:
-    """The syntax tree of a file.
-
-    Raises:
-        TrainingError: It is too large, or not Python.
-    """
-    if len(source) > MAX_BYTES:
-        raise model_error("model.size", f"{name} has {len(source)} bytes; at most {MAX_BYTES} are allowed")
-    try:
-        with warnings.catch_warnings(action="ignore"):
-            return ast.parse(source)
-    except SyntaxError as error:
-        where = f", line {error.lineno}" if error.lineno else ""
-        raise model_error("model.syntax", f"{name}{where} is not Python: {error.msg}") from error
-    except ValueError as error:
-        raise model_error("model.syntax", f"{name} is not Python: it contains a null byte") from error
-    except (RecursionError, MemoryError) as error:
-        raise model_error("model.syntax", f"{name} is nested too deeply to be read") from error
-
-
 def read_header(source: bytes, name: str = "the model file") -> Header:
     """The header of a model file, which is parsed and not run.
 
@@ -99,13 +78,8 @@ def read_header(source: bytes, name: str = "the model file") -> Header:
     for wanted in ("framework", "category"):
         if wanted not in values:
             raise _missing(BY_NAME[wanted], name)
-    entry = _entry(tree, values, name)
-    return Header(entry=entry, **{key: value for key, value in values.items() if key not in _ENTRIES})
-
-
-def is_main(tree: ast.Module) -> bool:
-    """Whether a file is one with a header: it assigns ``framework`` at its top level."""
-    return any(name == "framework" for name, _, _ in _assigned(tree))
+    entry = find_entry(tree, values, name)
+    return Header(entry=entry, **{key: value for key, value in values.items() if key not in ENTRIES})
 
 
 def check_header(header: Header, *, frameworks: Collection[str], categories: Collection[str], name: str) -> None:
@@ -148,22 +122,11 @@ def check_header(header: Header, *, frameworks: Collection[str], categories: Col
             raise _missing(variable, name)
 
 
-def _assigned(tree: ast.Module) -> Iterator[tuple[str, ast.expr | None, int]]:
-    """Name, value and line of the plain assignments at the top level."""
-    for node in tree.body:
-        if isinstance(node, ast.Assign):
-            for target in node.targets:
-                if isinstance(target, ast.Name):
-                    yield target.id, node.value, node.lineno
-        elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
-            yield node.target.id, node.value, node.lineno
-
-
 def _values(tree: ast.Module, name: str) -> dict[str, Any]:
     found: dict[str, Any] = {}
     lines: dict[str, int] = {}
     plain = set()
-    for variable, node, line in _assigned(tree):
+    for variable, node, line in assigned(tree):
         if variable not in BY_NAME:
             continue
         if variable in found:
@@ -173,22 +136,10 @@ def _values(tree: ast.Module, name: str) -> dict[str, Any]:
             )
         found[variable], lines[variable] = _value(BY_NAME[variable], node, f"{name}, line {line}"), line
         plain.add((variable, line))
-    for variable, line in _stored(tree.body):
+    for variable, line in stored(tree.body):
         if variable in BY_NAME and (variable, line) not in plain:
             raise _computed(BY_NAME[variable], f"{name}, line {line}")
     return found
-
-
-def _stored(body: list[ast.stmt]) -> Iterator[tuple[str, int]]:
-    """All names that the module itself binds, other than by functions and classes, and where."""
-    waiting: list[ast.AST] = list(body)
-    while waiting:
-        node = waiting.pop()
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda):
-            continue
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store | ast.Del):
-            yield node.id, node.lineno
-        waiting += ast.iter_child_nodes(node)
 
 
 def _value(variable: Variable, node: ast.expr | None, where: str) -> Any:  # noqa: ANN401 - of the variable's kind
@@ -216,68 +167,13 @@ def _is_count(value: object) -> bool:
 def _check_spelling(tree: ast.Module, values: Mapping[str, Any], name: str) -> None:
     """What looks like a variable that is missing, and holds a plain value, is one that was misspelt."""
     missing = [variable for variable in BY_NAME if variable not in values]
-    for found, node, line in _assigned(tree):
+    for found, node, line in assigned(tree):
         if found in BY_NAME or not isinstance(node, ast.Constant):
             continue
         for near in difflib.get_close_matches(found, missing, n=1, cutoff=_NEAR):
             raise model_error(
                 "contract.misspelt", f"{name}, line {line}: {found} means nothing; did you mean {near!r}?"
             )
-
-
-def _entry(tree: ast.Module, values: Mapping[str, Any], name: str) -> str:
-    named = [key for key in _ENTRIES if key in values]
-    if len(named) != 1:
-        raise model_error(
-            "contract.entry",
-            f"{name} has {'both' if named else 'neither'} main_method and main_class: expected exactly one, which "
-            "names the function or class that makes the model",
-        )
-    entry: str = values[named[0]]
-    kind = ast.FunctionDef if named[0] == "main_method" else ast.ClassDef
-    what = "function" if kind is ast.FunctionDef else "class"
-    for node in tree.body:
-        if isinstance(node, kind) and node.name == entry:
-            _check_arguments(node, f"{name}, line {node.lineno}: {entry}")
-            return entry
-    if entry not in _imported(tree):
-        defined = {node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
-        raise model_error(
-            "contract.entry",
-            f"{name} defines no {what} {entry!r} as {named[0]} says; {known_or_nearest(entry, defined)}",
-        )
-    return entry
-
-
-def _imported(tree: ast.Module) -> set[str]:
-    """Names that come from other files."""
-    imports = [node for node in tree.body if isinstance(node, ast.ImportFrom)]
-    return {alias.asname or alias.name for node in imports for alias in node.names}
-
-
-def _check_arguments(node: ast.FunctionDef | ast.ClassDef, where: str) -> None:
-    """Check that the entry can be called with what is offered, as far as it can be seen."""
-    if isinstance(node, ast.ClassDef):
-        makers = [n for n in node.body if isinstance(n, ast.FunctionDef) and n.name == "__init__"]
-        if not makers or makers[0].decorator_list or node.decorator_list:
-            return
-        arguments, skip = makers[0].args, 1
-    elif node.decorator_list:
-        return
-    else:
-        arguments, skip = node.args, 0
-    plain = [*arguments.posonlyargs, *arguments.args]
-    required = [each.arg for each in plain[skip : len(plain) - len(arguments.defaults)]]
-    only = zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
-    required += [each.arg for each, default in only if default is None]
-    # A place before the slash cannot be called by its name.
-    by_place = {each.arg for each in arguments.posonlyargs[skip:]}
-    if wrong := [each for each in required if each not in OFFERED or each in by_place]:
-        raise model_error(
-            "contract.arguments",
-            f"{where} cannot be made without {', '.join(wrong)}: it is called with nothing but "
-            f"{' and '.join(OFFERED)}, where it names them; give the others a default",
-        )
 
 
 def _missing(variable: Variable, name: str) -> TrainingError:

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Final
 
 from training.contract.archive import PYTHON, WEIGHTS, is_archive, read_archive
-from training.contract.header import Header, is_main, parsed, read_header
+from training.contract.header import Header, read_header
+from training.contract.source import is_main, parsed
 from training.errors import model_error
 
 SINGLE: Final = "model.py"

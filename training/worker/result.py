@@ -9,8 +9,8 @@ from typing import Annotated, Final, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from training.contract.archive import MAX_ARCHIVE_BYTES
-from training.contract.header import MAX_BYTES
 from training.contract.model import sources_of
+from training.contract.source import MAX_BYTES
 from training.errors import SAYABLE, Category, Phase, TrainingError, egress_error
 from training.scores import Score
 from training.weights import check_weights
