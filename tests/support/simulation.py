@@ -107,7 +107,7 @@ class Bench:
     def weights(self, job: Job) -> Path:
         return self.disk.folder / f"{self.name}-{job.id}.safetensors"
 
-    def forget(self, job: Job) -> None:
+    async def forget(self, job: Job) -> None:
         self.weights(job).unlink(missing_ok=True)
 
     def keep(self, job: Job) -> None:
