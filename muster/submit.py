@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -13,20 +13,23 @@ from ulid import ULID
 
 from bus.errors import Invalid, NotFound
 from bus.events import encodings, strategies
-from bus.events.base import DatasetId, Digest, ExperimentId, PrincipalId
-from bus.events.datasets import ColumnKind, DatasetRegistered
+from bus.events.base import DatasetId, Digest, ExperimentId
 from bus.events.experiments import ExperimentSubmitted, Limits, Strategy, TaskData
 from bus.events.weights import INT8, Encoding
 from bus.weights import outgoing
 from bus.weights.stores import choose
 from bus.wire.subjects import weights_address
+from muster import columns
 from muster.client import Client
+from muster.columns import Holders
 from training import guidance
 from training.errors import TrainingError
 from training.model import Header, check_header, read_header
 from training.plan import Encoding as Wanted
 from training.plan import Plan
 from training.plan import Strategy as PlanStrategy
+from training.preprocessing.preparation import Preparation
+from training.preprocessing.settling import Asked
 from training.registry import Registry, default_registry
 from training.suggestions import known_or_nearest
 from training.worker import sandbox
@@ -34,10 +37,7 @@ from training.worker.config import Config, Task
 from training.worker.process import Assignment
 from training.worker.supervise import run_worker
 
-_NUMBERS: Final = frozenset({ColumnKind.REAL, ColumnKind.INTEGER, ColumnKind.BOOLEAN})
 _CLASSIFICATION: Final = "tabular_classification"
-
-Holders = Mapping[PrincipalId, DatasetRegistered]
 
 
 @dataclass(frozen=True)
@@ -127,19 +127,24 @@ def resolve(draft: Draft, datasets: Mapping[DatasetId, Holders] | Mapping[str, H
         )
     targets = sorted({body.target for body in holders.values()})
     target = wanted.target or targets[0]
-    features = wanted.features or _common(holders, target)
-    problems = _mismatches(draft.header, holders, features, target)
+    asked = columns.asked_of(draft.plan, holders, target)
+    problems = _mismatches(draft.header, holders, asked, target)
     if problems:
         raise Invalid(
             f"the data does not fit the plan: {'; '.join(problems)} ('muster datasets --json' shows all columns)",
             code="dataset.mismatch",
         )
+    prepared = columns.prepared(asked, holders)
+    preparation, derived = prepared.said
     data = TaskData(
         category=draft.header.category,
         dataset=DatasetId(wanted.dataset),
-        features=features,
+        features=asked.columns,
         target=target,
         classes=_classes(holders) if draft.header.category == _CLASSIFICATION else None,
+        preparation=preparation,
+        derived=derived,
+        passes=prepared.passes,
     )
     if data.classes is not None and len(data.classes) < 2:
         raise Invalid(
@@ -148,29 +153,16 @@ def resolve(draft: Draft, datasets: Mapping[DatasetId, Holders] | Mapping[str, H
     return data, holders
 
 
-def _common(holders: Holders, target: str) -> tuple[str, ...]:
-    """Columns of numbers that every edge has, in the order of the first edge, without the target."""
-    first, *others = [body for _, body in sorted(holders.items())]
-    shared = {c.name for c in first.columns}.intersection(*({c.name for c in body.columns} for body in others))
-    return tuple(c.name for c in first.columns if c.name in shared and c.name != target and c.kind in _NUMBERS)
-
-
-def _mismatches(header: Header, holders: Holders, features: Sequence[str], target: str) -> list[str]:
-    problems = [] if features else ["no column of numbers is left to learn from"]
-    if target in features:
+def _mismatches(header: Header, holders: Holders, asked: Asked, target: str) -> list[str]:
+    problems = [] if asked.features or asked.derived else ["no column is left to learn from"]
+    if target in asked.columns:
         problems.append(f"the target {target!r} is among the features")
     for edge, body in sorted(holders.items()):
-        kinds = {column.name: column.kind for column in body.columns}
         if body.category != header.category:
             problems.append(f"{edge} registered it for {body.category}, the model is for {header.category}")
         if body.target != target:
             problems.append(f"{edge} registered the target {body.target!r}, the plan says {target!r}")
-        for name in features:
-            if name not in kinds:
-                problems.append(f"{edge} has no column {name!r}; {known_or_nearest(name, kinds)}")
-            elif kinds[name] not in _NUMBERS:
-                problems.append(f"{edge} holds {kinds[name]} in column {name!r}, features must be numbers")
-    return problems
+    return [*problems, *columns.mismatches(asked, holders)]
 
 
 def _classes(holders: Holders) -> tuple[str, ...]:
@@ -214,6 +206,7 @@ def _lay_out(draft: Draft, data: TaskData, inputs: Path) -> None:
         features=data.features,
         target=data.target,
         classes=data.classes,
+        preparation=Preparation.told(data.features, data.preparation, data.derived),
         training=draft.plan.training,
         strategy=told and PlanStrategy(**told.model_dump()),
         limits=draft.plan.limits,

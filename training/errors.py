@@ -93,11 +93,11 @@ def egress_error(code: str, message: str) -> TrainingError:
 
 SAYABLE: Final = frozenset(
     {
-        *("data.class", "data.column", "data.empty", "data.format", "data.kind", "data.missing"),
+        *("data.class", "data.column", "data.empty", "data.format", "data.kind", "data.missing", "data.range"),
         *("framework.load", "framework.missing"),
         *("model.average", "model.category", "model.closed_form", "model.contract", "model.estimator", "model.failed"),
         *("model.import", "model.make", "model.output", "model.size", "model.solver", "model.syntax", "model.training"),
-        *("model.trees", "plan.training"),
+        *("model.trees", "plan.features", "plan.training"),
         *("resource.memory", "resource.system"),
         *("weights.empty", "weights.finite", "weights.format", "weights.members", "weights.missing", "weights.shape"),
         "weights.size",

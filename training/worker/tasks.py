@@ -106,7 +106,8 @@ class Work:
         table = self._table("train")
         if not len(table):
             raise data_error("data.empty", "there is no row to train on")
-        write_weights(self.output.directory / WEIGHTS, tabular.statistics(table, self.config.tabular))
+        before = self._received if self.config.weights is not None else None
+        write_weights(self.output.directory / WEIGHTS, tabular.statistics(table, self.config.tabular, before))
         self.output.metrics(len(table), ())
 
     def _initialise(self) -> None:
@@ -151,11 +152,18 @@ class Work:
         """Go through a whole cycle on made-up rows."""
         task, random = self.config.tabular, np.random.Generator(np.random.PCG64(self.config.seed))
         features = random.standard_normal((_SMOKE_ROWS, len(task.features)))
+        for place, column in enumerate(task.prepared.columns[: len(task.features)]):
+            if column.words is not None:
+                features[:, place] = random.integers(0, len(column.words), _SMOKE_ROWS)
         classes = task.problem.classes
         rows = np.arange(_SMOKE_ROWS)
         target = rows % classes if classes is not None else features.sum(axis=1) + rows
         table = Table(features, target)
-        first = self._first(tabular.statistics(table, task))
+        sums = None
+        for _ in range(task.prepared.passes):
+            sums = tabular.statistics(table, task, sums)
+        assert sums is not None
+        first = self._first(sums)
         once = self.config.training.model_copy(update={"epochs": 1, "validation_split": 0.0})
         run = Run(Training(**once.model_dump()), 0, 1, _quiet, self.config.strategy)
         trained = tabular.train(table, first, self._model, task, run)

@@ -19,7 +19,7 @@ from bus.events.experiments import (
     Origin,
     StopRequested,
 )
-from coordinator.domain.schedule import PREPARING
+from coordinator.domain.schedule import preparing
 from coordinator.domain.world import World
 from support.play import Play
 from support.story import X, averaged, sealed, submission
@@ -246,7 +246,7 @@ def test_whatever_is_ruled_and_when_nothing_needed_goes_and_a_restart_says_the_s
     rulings: list[Keep], last: int, cycles: int
 ) -> None:
     play = Kept(cycles=cycles)
-    for number in range(PREPARING + cycles):
+    for number in range(preparing(1) + cycles):
         keep = rulings[number % len(rulings)]
         play.hear(rule(keep, last).model_copy(update={"request": str(number)}), "operator", "federation")
         opened = play.opened()

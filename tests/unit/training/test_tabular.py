@@ -14,6 +14,7 @@ from training.dataset import Column, Dataset, Encoding, Index, write_dataset
 from training.errors import TrainingError
 from training.guidance import Run
 from training.plan import Training
+from training.preprocessing import fit
 from training.scores import ClassPrediction, Where
 from training.weights import Weights
 
@@ -32,14 +33,14 @@ def test_statistics_over_edges_are_those_of_all_rows() -> None:
     features[::7, 1] = np.nan
     table = Table(features, np.zeros(300, np.int64))
     parts = [table.take(np.arange(0, 20)), table.take(np.arange(20, 140)), table.take(np.arange(140, 300))]
-    found = tabular.preprocessing(summed(parts, TASK))
+    found = fit.fitted(summed(parts, TASK), TASK.prepared)
     np.testing.assert_allclose(found["mean"], np.nanmean(features, axis=0), rtol=1e-12)
     np.testing.assert_allclose(found["scale"], np.nanstd(features, axis=0), rtol=1e-9)
 
 
 def test_a_column_that_does_not_vary_keeps_its_scale() -> None:
     features = np.column_stack([np.full(5, 1e9 + 0.1), np.full(5, np.nan)])
-    found = tabular.preprocessing(summed([Table(features, np.zeros(5, np.int64))], TASK))
+    found = fit.fitted(summed([Table(features, np.zeros(5, np.int64))], TASK), TASK.prepared)
     np.testing.assert_array_equal(found["scale"], [1.0, 1.0])
     assert found["mean"][1] == 0.0
 
@@ -47,7 +48,7 @@ def test_a_column_that_does_not_vary_keeps_its_scale() -> None:
 def test_a_regressions_target_is_standardised_too() -> None:
     task = Task(("a",), "y", None)
     sums = summed([Table(np.arange(4.0)[:, None], np.array([10.0, 20.0, 30.0, 40.0]))], task)
-    assert tabular.preprocessing(sums)["mean"].tolist() == [1.5, 25.0]
+    assert fit.fitted(sums, task.prepared)["mean"].tolist() == [1.5, 25.0]
 
 
 @given(st.integers(2, 60), st.floats(0.01, 0.9), st.integers(0, 2**32 - 1))
