@@ -28,6 +28,13 @@ def widened(rows: Numbers, prepared: Preparation) -> Numbers:
     return np.column_stack([rows, *(values for each in prepared.derived for values in made_values(each, held))])
 
 
+def numbers_of(wide: Numbers, prepared: Preparation) -> Numbers:
+    """The columns of numbers, laid out row by row: the order in which floats are added decides about the last bit."""
+    if len(prepared.numbers) == wide.shape[1]:
+        return wide
+    return np.ascontiguousarray(wide[:, prepared.numbers])
+
+
 def transformed(rows: Numbers, fitted: Mapping[str, Numbers], prepared: Preparation) -> Numbers:
     """What the model sees, float64 (rows, ``len(prepared.names)``).
 
@@ -54,7 +61,7 @@ def scaled(wide: Numbers, fitted: Mapping[str, Numbers], prepared: Preparation) 
         fitted: The tensors of ``fit.scaling_of``.
         prepared: What is done to the columns.
     """
-    numbers = _numbers(wide[:, prepared.numbers], fitted, prepared)
+    numbers = _numbers(numbers_of(wide, prepared), fitted, prepared)
     if prepared.is_plain:
         return numbers
     places = {place: n for n, place in enumerate(prepared.numbers)}

@@ -47,7 +47,7 @@ def summed(wide: Numbers, target: Numbers | None, prepared: Preparation, before:
 
 
 def _sums(wide: Numbers, target: Numbers | None, prepared: Preparation) -> dict[str, NDArray[Any]]:
-    columns = wide[:, prepared.numbers]
+    columns = apply.numbers_of(wide, prepared)
     if target is not None:
         columns = np.column_stack([columns, target])
     known = np.isfinite(columns)
@@ -72,7 +72,7 @@ def _sums(wide: Numbers, target: Numbers | None, prepared: Preparation) -> dict[
 
 
 def _refined(wide: Numbers, prepared: Preparation, before: Weights) -> NDArray[np.int64]:
-    columns = wide[:, prepared.numbers]
+    columns = apply.numbers_of(wide, prepared)
     places = fit.refinements(before, prepared)
     # One row of zeros where there is nothing to look at: a tensor has elements.
     counts = np.zeros((max(1, len(places)), sketch.PARTS), np.int64)
