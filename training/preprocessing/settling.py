@@ -102,8 +102,8 @@ def vocabulary(counts: Mapping[str, int], least: int) -> tuple[str, ...]:
 def _held(name: str, asked: Asked, known: Known) -> Column:
     own, section = asked.preprocessing.of(name), asked.preprocessing
     feature = name in asked.features
-    indicator = section.missing_indicators if own.missing_indicator is None else own.missing_indicator
-    indicator = indicator and known.missing and feature
+    usual = section.missing_indicators and known.missing
+    indicator = feature and (usual if own.missing_indicator is None else own.missing_indicator)
     encode = encoding(name, known.kind, section)
     if encode is None:
         number = _number(name, section)
@@ -157,7 +157,9 @@ def _unfit(asked: Asked, known: Mapping[str, Known]) -> Iterator[str]:
         yield from _unfit_words(name, asked, known[name]) if encode else _unfit_number(name, section)
         if encode is None and known[name].kind is Kind.TEXT:
             yield f"column {name!r} holds text: say preprocessing.encode, onehot or ordinal, or leave it out"
-        if section.of(name).encode is not None and known[name].kind not in {Kind.TEXT, Kind.BOOLEAN}:
+        if known[name].kind is Kind.OTHER:
+            yield f"column {name!r} holds one thing at one edge and another at the next: have it ingested alike"
+        elif section.of(name).encode is not None and known[name].kind not in {Kind.TEXT, Kind.BOOLEAN}:
             yield f"column {name!r} holds numbers, which are not encoded"
     for each in asked.derived:
         for name in each.of if each.make != "pca" else ():

@@ -108,8 +108,10 @@ class Sketch:
         octave = int(np.searchsorted(before, rank, side="right"))
         if octave == ZERO:
             return 0.0, 0.0
-        left = rank - int(before[octave] - self.counts[octave])
-        part = int(np.searchsorted(np.cumsum(self.parts[octave]), left, side="right"))
+        count, parts = int(self.counts[octave]), self.parts[octave]
+        # Other edges may have answered in the second pass: then the parts tell what share of the octave lies where.
+        left = (rank - int(before[octave]) + count) * int(parts.sum()) // count
+        part = min(int(np.searchsorted(np.cumsum(parts), left, side="right")), PARTS - 1)
         if octave > ZERO:
             return _edge(octave - ZERO, part), _edge(octave - ZERO, part + 1)
         return -_edge(ZERO - octave, PARTS - part), -_edge(ZERO - octave, PARTS - part - 1)

@@ -18,6 +18,7 @@ KNOWN = {
     "age": Known(Kind.NUMBER, missing=True),
     "bmi": Known(Kind.NUMBER),
     "smoker": Known(Kind.BOOLEAN, missing=True, words={"false": 30, "true": 10}),
+    "mixed": Known(Kind.OTHER, words={"m": 20}),
     "sex": Known(Kind.TEXT, missing=True, words={"m": 20, "f": 25, "x": 1}),
 }
 PCA = Derived(make="pca", of=("age", "bmi"), components=1)
@@ -50,6 +51,8 @@ def test_a_constant_may_be_a_word() -> None:
 def test_indicators_are_for_columns_with_missing_cells() -> None:
     found = prepared(("age", "bmi", "sex"), encode="ordinal", missing_indicators=True)
     assert found.names == ("age", "bmi", "sex", "missing(age)", "missing(sex)")
+    asked = {"bmi": ColumnChoice(missing_indicator=True), "age": ColumnChoice(missing_indicator=False)}
+    assert prepared(("age", "bmi"), missing_indicators=True, columns=asked).names == ("age", "bmi", "missing(bmi)")
 
 
 def test_what_travels_comes_back_as_it_was() -> None:
@@ -76,6 +79,7 @@ def test_what_travels_is_not_believed(columns: str) -> None:
     [
         (("sex",), (), {}, "column 'sex' holds text: say preprocessing.encode"),
         (("sex",), (), {"encode": "onehot", "min_count": 99}, "no word of column 'sex' was registered in 99"),
+        (("mixed",), (), {"encode": "onehot"}, "column 'mixed' holds one thing at one edge and another at the next"),
         (("age",), (), {"impute": "most_frequent"}, "the most frequent number of 'age' is not known"),
         (("age",), (), {"impute": "constant"}, "'value' must be a number, found None"),
         (

@@ -82,6 +82,19 @@ def test_every_value_is_counted_once(values: Numbers) -> None:
             assert parts.sum() == counts[octave]
 
 
+@given(VALUES, VALUES)
+def test_other_edges_in_the_second_pass_do_no_harm(values: Numbers, others: Numbers) -> None:
+    """Whoever answered first alone decides in which octave a quantile lies."""
+    counts = sketch.octaves(values)
+    found = Sketch(counts, {o: sketch.refined(others, o) for o in sketch.wanted(counts, PROBABILITIES)})
+    least, most = np.sort(values)[[0, -1]]
+    low, high = found.quantile(0.0), found.quantile(1.0)
+    slack = np.finfo(np.float64).tiny
+    with np.errstate(over="ignore"):
+        assert min(np.float64(least) * 2, least / 2) - slack <= low
+        assert high <= max(np.float64(most) * 2, most / 2) + slack
+
+
 def test_nothing_at_all_is_zero() -> None:
     nothing = sketched([np.zeros(0)])
     assert nothing.quantile(0.5) == 0.0

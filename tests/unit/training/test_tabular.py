@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from support.edges import task_for
 from training import scores
 from training.categories import tabular
 from training.categories.tabular import Table, Task
@@ -15,6 +17,9 @@ from training.errors import TrainingError
 from training.guidance import Run
 from training.plan import Training
 from training.preprocessing import fit
+from training.preprocessing.choices import Preprocessing
+from training.preprocessing.settling import Kind, Known
+from training.registry import Problem
 from training.scores import ClassPrediction, Where
 from training.weights import Weights
 
@@ -81,6 +86,30 @@ def test_rows_without_a_target_are_left_out_and_labels_become_codes(tmp_path: Pa
     assert table.target.tolist() == [1, 0, 1]
     assert table.features[:, 0].tolist() == [1.0, 2.0, 4.0]
     assert len(tabular.read(dataset(tmp_path), "test", TASK)) == 0
+
+
+def test_words_are_read_as_places_in_the_preparation(tmp_path: Path) -> None:
+    columns = (
+        Column(name="a", encoding=Encoding.NUMBER),
+        Column(name="w", encoding=Encoding.LABEL, labels=("west", "north", "south")),
+        Column(name="y", encoding=Encoding.LABEL, labels=("yes", "no")),
+    )
+    arrays = {"a": np.arange(4.0), "w": np.array([0, 1, 2, -1]), "y": np.array([0, 1, 0, 1])}
+    write_dataset(tmp_path, Index(rows={"train": 4}, columns=columns), {"train": arrays})
+    known = {"a": Known(Kind.NUMBER), "w": Known(Kind.TEXT, words={"north": 1, "south": 1})}
+    task = task_for(["a", "w"], known, Preprocessing(encode="onehot"))
+    task = Task(task.features, "y", ("no", "yes"), task.preparation)
+    table = tabular.read(Dataset.open(tmp_path), "train", task)
+    np.testing.assert_array_equal(table.features[:, 1], [-1.0, 0.0, 1.0, np.nan])
+    assert task.problem == Problem(3, 2)
+
+    about = {"features": ["a", "w"], "target": "y", "classes": ["no", "yes"], **fit.about(task.prepared)}
+    assert tabular.task_of(Weights({}, {}, json.loads(json.dumps(about)))) == task
+
+
+def test_a_model_that_does_not_say_what_it_was_made_from() -> None:
+    with pytest.raises(TrainingError, match="does not say what it was made from"):
+        tabular.task_of(Weights({}, {}, {"features": ["a"]}))
 
 
 def test_a_class_that_nobody_registered(tmp_path: Path) -> None:
