@@ -145,6 +145,7 @@ async def test_words_and_features_from_the_files_to_predictions(tmp_path: Path) 
         *(("statistics", number) for number in range(3)),
         ("initialise", 0),
     ]
+    assert "island" in str(registered)
     assert "west" not in str(registered), "a word of one test row was told to nobody"
 
     weights = read_weights(Path(model["path"]))
