@@ -12,7 +12,7 @@ from bus.events.datasets import Column, ColumnKind, DatasetRegistered
 from training.errors import TrainingError
 from training.plan import Plan
 from training.preprocessing.preparation import Preparation
-from training.preprocessing.settling import Asked, Kind, Known, encoding, settle
+from training.preprocessing.settling import Asked, Kind, Known, encode_of, settle
 from training.suggestions import known_or_nearest
 
 Holders = Mapping[PrincipalId, DatasetRegistered]
@@ -71,7 +71,7 @@ def prepared(asked: Asked, holders: Holders) -> Preparation:
 
 def _unfit(edge: PrincipalId, column: Column, asked: Asked) -> Iterator[str]:
     kind = _kind(column)
-    if encoding(column.name, kind, asked.preprocessing) is None:
+    if encode_of(column.name, kind, asked.preprocessing) is None:
         if kind not in _NUMBERS:
             hint = "; text can be learnt from with preprocessing.encode" if kind is Kind.TEXT else ""
             yield f"{edge} holds {column.kind} in column {column.name!r}, features must be numbers{hint}"
@@ -105,7 +105,7 @@ def _learnt_from(name: str, holders: Holders, plan: Plan) -> bool:
     columns = [_named(body)[name] for body in holders.values()]
     if all(_kind(column) in _NUMBERS for column in columns):
         return True
-    encoded = all(encoding(name, _kind(column), plan.preprocessing) is not None for column in columns)
+    encoded = all(encode_of(name, _kind(column), plan.preprocessing) is not None for column in columns)
     return encoded and all(column.words is not None for column in columns)
 
 

@@ -34,7 +34,7 @@ class ColumnChoice(_Section):
 
     impute: Impute | None = None
     """What a missing cell counts as."""
-    value: float | str | None = None
+    value: bool | float | str | None = None
     """What missing cells become with ``impute: constant``: a number, or a word of a column that is encoded."""
     missing_indicator: bool | None = None
     """Whether a further feature says which cells are missing."""

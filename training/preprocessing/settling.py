@@ -88,7 +88,7 @@ def _refuse(problems: Sequence[str]) -> None:
         raise model_error("plan.features", f"the features cannot be made: {'; '.join(problems)}")
 
 
-def encoding(name: str, kind: Kind, asked: Preprocessing) -> Encode | None:
+def encode_of(name: str, kind: Kind, asked: Preprocessing) -> Encode | None:
     """How the words of a column become numbers; ``None`` if it holds numbers, or is not to be learnt from."""
     own = asked.of(name).encode
     return own or (asked.encode if kind is Kind.TEXT else None)
@@ -104,7 +104,7 @@ def _held(name: str, asked: Asked, known: Known) -> Column:
     feature = name in asked.features
     usual = section.missing_indicators and known.missing
     indicator = feature and (usual if own.missing_indicator is None else own.missing_indicator)
-    encode = encoding(name, known.kind, section)
+    encode = encode_of(name, known.kind, section)
     if encode is None:
         number = _number(name, section)
         return number.model_copy(update={"indicator": indicator, "feature": feature})
@@ -112,7 +112,7 @@ def _held(name: str, asked: Asked, known: Known) -> Column:
     impute = own.impute or section.impute
     value = 0.0
     if impute == "constant":
-        value = float(words.index(str(own.value)))
+        value = float(words.index(_word(own.value)))
     elif impute == "most_frequent":
         counts = known.words or {}
         value = float(max(range(len(words)), key=lambda place: counts.get(words[place], 0)))
@@ -136,6 +136,13 @@ def _words(known: Known, section: Preprocessing) -> tuple[str, ...]:
     return _BOOLEANS if known.kind is Kind.BOOLEAN else vocabulary(known.words or {}, section.min_count)
 
 
+def _word(value: bool | float | str | None) -> str:  # noqa: FBT001 - as YAML has it
+    """A word as it is registered, however YAML takes it: ``true`` and ``7`` without quotes are no text there."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
+
 def _unknown(asked: Asked) -> Iterator[str]:
     """Names that are no column here."""
     names = {*asked.columns, *made(asked.derived)}
@@ -153,7 +160,7 @@ def _unfit(asked: Asked, known: Mapping[str, Known]) -> Iterator[str]:
     """What cannot be done to a column."""
     section = asked.preprocessing
     for name in asked.columns:
-        encode = encoding(name, known[name].kind, section)
+        encode = encode_of(name, known[name].kind, section)
         yield from _unfit_words(name, asked, known[name]) if encode else _unfit_number(name, section)
         if encode is None and known[name].kind is Kind.TEXT:
             yield f"column {name!r} holds text: say preprocessing.encode, onehot or ordinal, or leave it out"
@@ -163,7 +170,7 @@ def _unfit(asked: Asked, known: Mapping[str, Known]) -> Iterator[str]:
             yield f"column {name!r} holds numbers, which are not encoded"
     for each in asked.derived:
         for name in each.of if each.make != "pca" else ():
-            if encoding(name, known[name].kind, section) is not None:
+            if encode_of(name, known[name].kind, section) is not None:
                 yield f"a {each.make} is made of {name!r}, which holds words: only numbers can be reckoned with"
         for name in made_names(each):
             yield from _unfit_number(name, section)
@@ -191,10 +198,11 @@ def _unfit_words(name: str, asked: Asked, known: Known) -> Iterator[str]:
         yield f"which word of column {name!r} is the most frequent was not registered: fill in a constant"
     if own.scale not in {None, "none"}:
         yield f"column {name!r} holds words, which are not scaled"
-    if (own.impute or section.impute) == "constant" and str(own.value) not in words:
+    word = _word(own.value)
+    if (own.impute or section.impute) == "constant" and word not in words:
         yield (
             f"column {name!r} is filled in with a constant: preprocessing.columns must give its 'value', one of its "
-            f"words, found {own.value!r}; {known_or_nearest(str(own.value), words)}"
+            f"words, found {own.value!r}; {known_or_nearest(word, words)}"
         )
 
 

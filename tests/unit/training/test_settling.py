@@ -48,6 +48,15 @@ def test_a_constant_may_be_a_word() -> None:
     assert found.columns[1] == Column(name="age")
 
 
+def test_words_that_yaml_takes_for_something_else(tmp_path: Path) -> None:
+    known = {"sick": Known(Kind.BOOLEAN), "ward": Known(Kind.TEXT, words={"1": 9, "2": 9})}
+    said = "columns: {sick: {encode: ordinal, impute: constant, value: true}, ward: {impute: constant, value: 2}}"
+    text = f"{GOOD}data: {{dataset: d}}\npreprocessing:\n  encode: ordinal\n  {said}\n"
+    (tmp_path / "plan.yaml").write_text(text)
+    found = task_for(["sick", "ward"], known, Plan.load(tmp_path / "plan.yaml").preprocessing).prepared
+    assert [column.value for column in found.columns] == [1.0, 1.0]
+
+
 def test_indicators_are_for_columns_with_missing_cells() -> None:
     found = prepared(("age", "bmi", "sex"), encode="ordinal", missing_indicators=True)
     assert found.names == ("age", "bmi", "sex", "missing(age)", "missing(sex)")
