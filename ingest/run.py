@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import Final, TypeAlias
 
 from bus.errors import Configuration, Conflict, Integrity, MusterError
+from bus.suggestions import did_you_mean
 from ingest.config import IngestConfig
 from ingest.domain.encoding import RowDigest
 from ingest.domain.inference import Inference
 from ingest.domain.loading import Aim, Mode, Step, StoredDataset, after, decide, fit, joined, replaced
 from ingest.domain.profile import Split, SplitProfile, Tally
 from ingest.domain.schema import Schema
-from ingest.domain.suggestions import did_you_mean
 from ingest.domain.validation import Context, Examined, Registry
 from ingest.domain.validators import BASIC
 from ingest.passes import Passes
