@@ -9,11 +9,12 @@ from typing import Final
 from bus.errors import Invalid
 from bus.events.base import PrincipalId
 from bus.events.datasets import Column, ColumnKind, DatasetRegistered
+from bus.suggestions import did_you_mean
 from training.errors import TrainingError
 from training.plan import Plan
+from training.preprocessing.asked import Asked, Kind, Known, encode_of
 from training.preprocessing.preparation import Preparation
-from training.preprocessing.settling import Asked, Kind, Known, encode_of, settle
-from training.suggestions import known_or_nearest
+from training.preprocessing.settling import settle
 
 Holders = Mapping[PrincipalId, DatasetRegistered]
 _KINDS: Final = {
@@ -36,7 +37,7 @@ def asked_of(plan: Plan, holders: Holders, target: str) -> Asked:
     unknown = [name for name in wanted.exclude if not any(name in _named(body) for body in holders.values())]
     if unknown:
         raise Invalid(
-            "; ".join(f"data.exclude names {n!r}, which is no column; {known_or_nearest(n, shared)}" for n in unknown),
+            "; ".join(f"data.exclude names {n!r}, which is no column; {did_you_mean(n, shared)}" for n in unknown),
             code="plan.features",
         )
     usual = wanted.features or [name for name in shared if _learnt_from(name, holders, plan)]
@@ -50,7 +51,7 @@ def mismatches(asked: Asked, holders: Holders) -> Iterator[str]:
         columns = _named(body)
         for name in asked.columns:
             if name not in columns:
-                yield f"{edge} has no column {name!r}; {known_or_nearest(name, columns)}"
+                yield f"{edge} has no column {name!r}; {did_you_mean(name, columns)}"
             else:
                 yield from _unfit(edge, columns[name], asked)
         if asked.derived and not body.features_modifiable:

@@ -28,8 +28,8 @@ from training.model import Header, check_header, read_header
 from training.plan import Encoding as Wanted
 from training.plan import Plan
 from training.plan import Strategy as PlanStrategy
+from training.preprocessing.asked import Asked
 from training.preprocessing.preparation import Preparation
-from training.preprocessing.settling import Asked
 from training.registry import Registry, default_registry
 from training.suggestions import known_or_nearest
 from training.worker import sandbox

@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from training.categories import tabular
 from training.categories.tabular import Table, Task
 from training.preprocessing import fit
+from training.preprocessing.asked import Asked, Known
 from training.preprocessing.choices import Derived, Preprocessing
 from training.preprocessing.preparation import Preparation
-from training.preprocessing.settling import Asked, Known, settle
+from training.preprocessing.settling import settle
 from training.weights import KEEP, SUM, Weights
 
 Numbers = NDArray[np.float64]

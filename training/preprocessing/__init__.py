@@ -2,7 +2,7 @@
 
 * ``choices``: what a plan can ask for
 * ``preparation``: what was settled for each column when the experiment was submitted
-* ``settling``: from the one to the other, with what the owners registered
+* ``asked``, ``settling``, ``refusals``: from the one to the other, with what the owners registered
 * ``derive``: features that are made from columns
 * ``sketch``: quantiles from counts that add up
 * ``passes``: what edges sum up, cycle by cycle

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import comb
 from typing import Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -21,6 +22,10 @@ _INPUTS: Final[dict[str, tuple[int, int | None]]] = {
     "pca": (2, None),
 }
 """Fewest and most columns of each kind."""
+
+
+MOST_FEATURES: Final = 10_000
+"""What a model sees at most: a slip with polynomials is told at once, and not by the edges' memory."""
 
 
 class _Section(BaseModel):
@@ -99,6 +104,9 @@ class Derived(_Section):
         for field, kind in (("degree", "polynomial"), ("components", "pca"), ("keep", "pca")):
             if getattr(self, field) is not None and self.make != kind:
                 raise PydanticCustomError("field", f"'{field}' belongs to '{kind}', not to '{self.make}'")
+        degree = self.degree or 2
+        if self.make == "polynomial" and (made := comb(found + degree, degree) - found - 1) > MOST_FEATURES:
+            raise PydanticCustomError("many", f"it makes {made} features, at most {MOST_FEATURES} can be made")
         if self.make == "pca" and self.components is None:
             raise PydanticCustomError("components", "'pca' needs 'components': how many features to make")
         return self

@@ -25,8 +25,8 @@ from support.edges import Numbers, fitted, seen, summed, task_for, uneven
 from training.categories import tabular
 from training.categories.tabular import Table, Task
 from training.errors import TrainingError
+from training.preprocessing.asked import Kind, Known
 from training.preprocessing.choices import ColumnChoice, Derived, Preprocessing
-from training.preprocessing.settling import Kind, Known
 from training.preprocessing.sketch import RELATIVE
 
 LOADERS = {"breast cancer": datasets.load_breast_cancer, "diabetes": datasets.load_diabetes}

@@ -10,9 +10,9 @@ import pytest
 from support.edges import task_for
 from training.errors import TrainingError
 from training.plan import Plan
+from training.preprocessing.asked import Kind, Known
 from training.preprocessing.choices import ColumnChoice, Derived, Preprocessing
 from training.preprocessing.preparation import Column, Preparation
-from training.preprocessing.settling import Kind, Known
 
 KNOWN = {
     "age": Known(Kind.NUMBER, missing=True),
@@ -138,6 +138,10 @@ GOOD = "name: n\nmodel: m.py\ncycles: 3\n"
         (
             "data: {dataset: d, derive: [{make: sum, degre: 2, of: [a, b]}]}",
             "degre is not a field; did you mean 'degree'?",
+        ),
+        (
+            f"data: {{dataset: d, derive: [{{make: polynomial, of: {[f'x{n}' for n in range(99)]}, degree: 5}}]}}",
+            "makes 91962420 features, at most 10000",
         ),
         ("data: {dataset: d}\npreprocessing: {scale: robst}", "did you mean 'robust'?"),
         ("data: {dataset: d}\npreprocessing: {columns: {a: {scal: none}}}", "did you mean 'scale'?"),

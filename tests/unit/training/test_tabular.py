@@ -17,8 +17,8 @@ from training.errors import TrainingError
 from training.guidance import Run
 from training.plan import Training
 from training.preprocessing import fit
+from training.preprocessing.asked import Kind, Known
 from training.preprocessing.choices import Preprocessing
-from training.preprocessing.settling import Kind, Known
 from training.registry import Problem
 from training.scores import ClassPrediction, Where
 from training.weights import Weights
