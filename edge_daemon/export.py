@@ -41,6 +41,7 @@ from bus.events.datasets import ColumnKind
 from bus.events.experiments import TaskData
 from training.dataset import SPLITS, Column, Encoding, Index, write_dataset
 from training.errors import Category, TrainingError, data_error
+from training.preprocessing.preparation import Preparation
 
 _DATASETS: Final = table("muster_datasets", column("name"), column("table_name"), column("columns"), column("loads"))
 _TYPES: Final[Mapping[ColumnKind, TypeEngine[Any]]] = {
@@ -80,6 +81,7 @@ def export(store_url: str, data: TaskData, directory: Path, wanted_still: Callab
     with _reading(store_url) as connection:
         source = _source(connection, data)
         wanted = [*data.features, data.target]
+        labelled = _labelled(data)
         arrays: dict[str, dict[str, NDArray[Any]]] = {}
         rows: dict[str, int] = {}
         texts: dict[str, dict[str, int]] = {}
@@ -90,10 +92,10 @@ def export(store_url: str, data: TaskData, directory: Path, wanted_still: Callab
             rows[split] = len(cells)
             columns = list(zip(*cells, strict=True)) if cells else [()] * len(wanted)
             arrays[split] = {
-                name: _array(values, data, source.columns[name][1], name, texts)
+                name: _array(values, labelled, source.columns[name][1], name, texts)
                 for name, values in zip(wanted, columns, strict=True)
             }
-    index = Index(rows=rows, columns=tuple(_described(name, data, texts) for name in wanted))
+    index = Index(rows=rows, columns=tuple(_described(name, labelled, texts) for name in wanted))
     write_dataset(directory, index, arrays)
     return index
 
@@ -184,9 +186,9 @@ def _cells(
 
 
 def _array(
-    values: Sequence[Any], data: TaskData, kind: ColumnKind, name: str, texts: dict[str, dict[str, int]]
+    values: Sequence[Any], labelled: frozenset[str], kind: ColumnKind, name: str, texts: dict[str, dict[str, int]]
 ) -> NDArray[Any]:
-    if not _labelled(name, data):
+    if name not in labelled:
         if kind not in {ColumnKind.REAL, ColumnKind.INTEGER, ColumnKind.BOOLEAN}:
             raise data_error(
                 "data.kind", f"column {name!r} holds {kind} where numbers are needed: leave it out of the features"
@@ -197,16 +199,18 @@ def _array(
     return np.array([-1 if word is None else codes.setdefault(word, len(codes)) for word in words], np.int32)
 
 
+def _labelled(data: TaskData) -> frozenset[str]:
+    """Columns that are kept as codes and labels: those of words, and a target of classes."""
+    words = Preparation.told(data.features, data.preparation, data.derived).words
+    return frozenset(words) | ({data.target} if data.classes is not None else set())
+
+
 def _label(value: object, kind: ColumnKind) -> str:
     """A class label as the owners registered it."""
     return ("false", "true")[bool(value)] if kind is ColumnKind.BOOLEAN else str(value)
 
 
-def _labelled(name: str, data: TaskData) -> bool:
-    return name == data.target and data.classes is not None
-
-
-def _described(name: str, data: TaskData, texts: Mapping[str, Mapping[str, int]]) -> Column:
-    if _labelled(name, data):
+def _described(name: str, labelled: frozenset[str], texts: Mapping[str, Mapping[str, int]]) -> Column:
+    if name in labelled:
         return Column(name=name, encoding=Encoding.LABEL, labels=tuple(texts.get(name, {})))
     return Column(name=name, encoding=Encoding.NUMBER)

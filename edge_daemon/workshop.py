@@ -42,6 +42,7 @@ from edge_daemon.threads import Wanted, to_its_end
 from training.dataset import Index
 from training.errors import Category, Phase, TrainingError, during, egress_error
 from training.plan import Limits, Strategy, Training
+from training.preprocessing.preparation import Preparation
 from training.weights import check_weights
 from training.worker.config import MODEL, PRETRAINED, STATE, WEIGHTS, Config, Task
 from training.worker.process import Assignment
@@ -184,16 +185,19 @@ class Workshop:
     def _lay_out(self, job: Job, inputs: Path, wanted_still: Wanted) -> Index:
         """Put among the inputs what need not be fetched: the rows, what was kept, and what the worker is told."""
         command, wanted = job.command, task(job.command.cycle.kind)
+        data = command.data
+        prepared = Preparation.told(data.features, data.preparation, data.derived)
         index = Index(rows={}, columns=())
         if wanted.needs_data:
             with during(Phase.EXPORT):
-                index = export(self._settings.store_url, command.data, inputs / "data", wanted_still)
+                index = export(self._settings.store_url, data, inputs / "data", wanted_still)
         Config(
-            category=command.data.category,
+            category=data.category,
             framework=command.framework,
-            features=command.data.features,
-            target=command.data.target,
-            classes=command.data.classes,
+            features=data.features,
+            target=data.target,
+            classes=data.classes,
+            preparation=None if prepared.is_plain else prepared,
             seed=command.seed,
             cycle=command.cycle.number,
             training=Training.model_validate_json(command.training),

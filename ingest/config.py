@@ -16,6 +16,7 @@ from bus.wire.subjects import token
 from ingest.csv_reader import CsvOptions
 from ingest.domain.loading import Mode
 from ingest.domain.profile import Category, Split
+from ingest.domain.registration import Consent
 from ingest.domain.schema import Column
 
 _PATHS: Final = ("train", "test", "report")
@@ -50,6 +51,8 @@ class IngestConfig(BaseModel):
     """What to do when a part exists."""
     batch_size: int = Field(default=1000, ge=1, le=100_000)
     """Rows in a transaction. More is faster until about 1000 and takes more memory."""
+    consent: Consent = Consent()
+    """What others may know of the data, and do with it, beyond names, types and counts."""
     report: Path | None = None
     """Where records with errors are listed, one JSON object a line. It quotes cells: keep it at the site."""
 
@@ -152,7 +155,8 @@ def make_config(settings: Mapping[str, Any]) -> IngestConfig:
 def _problem(kind: str, location: tuple[int | str, ...], message: str) -> str:
     key = ".".join(map(str, location)) or "settings"
     if kind == "extra_forbidden":
-        model = CsvOptions if location[0] == "csv_options" else IngestConfig
+        sections: dict[str, type[BaseModel]] = {"csv_options": CsvOptions, "consent": Consent}
+        model = sections.get(str(location[0]), IngestConfig)
         known = [field.alias or name for name, field in model.model_fields.items()]
         return f"{key} is not known; {did_you_mean(str(location[-1]), known)}"
     if kind == "missing":

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeAlias
 
-from bus.errors import Conflict, Integrity, MusterError
+from bus.errors import Configuration, Conflict, Integrity, MusterError
+from bus.suggestions import did_you_mean
 from ingest.config import IngestConfig
 from ingest.domain.encoding import RowDigest
 from ingest.domain.inference import Inference
@@ -82,6 +83,7 @@ async def ingest(
         run = _Run(config, store, registry, sources)
         stored = await store.find(config.dataset)
         schema = await _schema(run, stored)
+        _check_consent(config, schema)
         wanted = Aim(config.dataset, config.category, config.target, schema, frozenset(sources), config.mode)
         aim = fit(stored, wanted)
         examined = await _examine(run, {split: _context(run, aim, stored, split) for split in sources})
@@ -120,6 +122,16 @@ async def _schema(run: _Run, stored: StoredDataset | None) -> Schema:
     for source in run.sources.values():
         await source.passes.infer(inference, source.header)
     return inference.schema()
+
+
+def _check_consent(config: IngestConfig, schema: Schema) -> None:
+    words = config.consent.words
+    for name in sorted(words) if isinstance(words, frozenset) else ():
+        if schema.position(name) is None:
+            raise Configuration(
+                f"consent.words names {name!r}, which is no column; {did_you_mean(name, schema.names)}",
+                code="config.invalid",
+            )
 
 
 def _context(run: _Run, aim: Aim, stored: StoredDataset | None, split: Split) -> Context:

@@ -73,7 +73,7 @@ async def bring_in(config: IngestConfig, settings: IngestSettings, *, patience_s
     """
     identity = _edge(settings)
     report = await ingest(config, progress=_progress)
-    event = registration(report.profile, identity.principal, report.revision)
+    event = registration(report.profile, identity.principal, report.revision, config.consent)
     if event is None:
         _log.warning("%s is not announced: it has no train split yet", config.dataset)
         return _outcome(config, identity, report)

@@ -62,7 +62,7 @@ class View:
     @property
     def steps(self) -> tuple[int, int]:
         """Cycles of its schedule that are done, and all of them."""
-        return self.experiment.step, len(schedule(self.experiment.spec.cycles))
+        return self.experiment.step, len(schedule(self.experiment.spec.cycles, self.experiment.spec.data.passes))
 
     @property
     def over(self) -> bool:

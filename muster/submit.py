@@ -12,13 +12,14 @@ from ulid import ULID
 from bus.errors import Invalid, NotFound
 from bus.events import encodings, strategies
 from bus.events.base import DatasetId, Digest, ExperimentId, PrincipalId
-from bus.events.datasets import ColumnKind, DatasetRegistered
 from bus.events.experiments import PRETRAINED, ExperimentSubmitted, Limits, Strategy, TaskData
 from bus.events.weights import INT8, Encoding, SealedObject
 from bus.weights import outgoing
 from bus.weights.stores import choose
 from bus.wire.subjects import weights_address
+from muster import columns
 from muster.client import Client
+from muster.columns import Holders
 from muster.vetting import Subject, Tell, quiet, refusal, vet
 from training import guidance
 from training.contract.fits import misfits
@@ -27,14 +28,13 @@ from training.errors import TrainingError
 from training.plan import Encoding as Wanted
 from training.plan import Plan
 from training.plan import Strategy as PlanStrategy
+from training.preprocessing.asked import Asked
+from training.preprocessing.preparation import Preparation
 from training.registry import Registry, default_registry
 from training.suggestions import known_or_nearest
 from training.worker.config import Config
 
-_NUMBERS: Final = frozenset({ColumnKind.REAL, ColumnKind.INTEGER, ColumnKind.BOOLEAN})
 _CLASSIFICATION: Final = "tabular_classification"
-
-Holders = Mapping[PrincipalId, DatasetRegistered]
 
 
 @dataclass(frozen=True)
@@ -118,21 +118,21 @@ def resolve(draft: Draft, datasets: Mapping[DatasetId, Holders] | Mapping[str, H
         )
     targets = sorted({body.target for body in holders.values()})
     target = wanted.target or targets[0]
-    features = wanted.features or _common(holders, target)
+    asked = columns.asked_of(draft.plan, holders, target)
+    _refuse(_mismatches(draft.header, holders, asked, target))
+    prepared = columns.prepared(asked, holders)
     classes = _classes(holders) if draft.header.category == _CLASSIFICATION else None
-    problems = _mismatches(draft.header, holders, features, target)
-    problems += misfits(draft.header, len(features), None if classes is None else len(classes))
-    if problems:
-        raise Invalid(
-            f"the data does not fit the plan: {'; '.join(problems)} ('muster datasets --json' shows all columns)",
-            code="dataset.mismatch",
-        )
+    _refuse(misfits(draft.header, len(prepared.names), None if classes is None else len(classes)))
+    preparation, derived = prepared.said
     data = TaskData(
         category=draft.header.category,
         dataset=DatasetId(wanted.dataset),
-        features=features,
+        features=asked.columns,
         target=target,
         classes=classes,
+        preparation=preparation,
+        derived=derived,
+        passes=prepared.passes,
     )
     if data.classes is not None and len(data.classes) < 2:
         raise Invalid(
@@ -141,29 +141,24 @@ def resolve(draft: Draft, datasets: Mapping[DatasetId, Holders] | Mapping[str, H
     return data, holders
 
 
-def _common(holders: Holders, target: str) -> tuple[str, ...]:
-    """Columns of numbers that every edge has, in the order of the first edge, without the target."""
-    first, *others = [body for _, body in sorted(holders.items())]
-    shared = {c.name for c in first.columns}.intersection(*({c.name for c in body.columns} for body in others))
-    return tuple(c.name for c in first.columns if c.name in shared and c.name != target and c.kind in _NUMBERS)
+def _refuse(problems: Sequence[str]) -> None:
+    if problems:
+        raise Invalid(
+            f"the data does not fit the plan: {'; '.join(problems)} ('muster datasets --json' shows all columns)",
+            code="dataset.mismatch",
+        )
 
 
-def _mismatches(header: Header, holders: Holders, features: Sequence[str], target: str) -> list[str]:
-    problems = [] if features else ["no column of numbers is left to learn from"]
-    if target in features:
+def _mismatches(header: Header, holders: Holders, asked: Asked, target: str) -> list[str]:
+    problems = [] if asked.features or asked.derived else ["no column is left to learn from"]
+    if target in asked.columns:
         problems.append(f"the target {target!r} is among the features")
     for edge, body in sorted(holders.items()):
-        kinds = {column.name: column.kind for column in body.columns}
         if body.category != header.category:
             problems.append(f"{edge} registered it for {body.category}, the model is for {header.category}")
         if body.target != target:
             problems.append(f"{edge} registered the target {body.target!r}, the plan says {target!r}")
-        for name in features:
-            if name not in kinds:
-                problems.append(f"{edge} has no column {name!r}; {known_or_nearest(name, kinds)}")
-            elif kinds[name] not in _NUMBERS:
-                problems.append(f"{edge} holds {kinds[name]} in column {name!r}, features must be numbers")
-    return problems
+    return [*problems, *columns.mismatches(asked, holders)]
 
 
 def _classes(holders: Holders) -> tuple[str, ...]:
@@ -189,6 +184,7 @@ async def check(draft: Draft, data: TaskData, tell: Tell = quiet) -> None:
         features=data.features,
         target=data.target,
         classes=data.classes,
+        preparation=Preparation.told(data.features, data.preparation, data.derived),
         training=draft.plan.training,
         strategy=told and PlanStrategy(**told.model_dump()),
         limits=draft.plan.limits,

@@ -7,7 +7,7 @@ from typing import Any
 from bus.events.experiments import QueueReported
 from bus.events.weights import FederatedScore
 from coordinator.domain.decide import blocked
-from coordinator.domain.schedule import PREPARING, schedule
+from coordinator.domain.schedule import preparing, schedule
 from coordinator.domain.state import Experiment, Phase
 from coordinator.domain.world import World
 from muster import failures
@@ -17,19 +17,20 @@ _WAITING = {Phase.QUEUED, Phase.RUNNING}
 
 def summary(experiment: Experiment, world: World, queued: QueueReported | None = None) -> dict[str, Any]:
     """The facts about an experiment; ``queued`` is what the coordinator said about its waiting."""
-    steps = schedule(experiment.spec.cycles)
+    before = preparing(experiment.spec.data.passes)
+    steps = schedule(experiment.spec.cycles, experiment.spec.data.passes)
     return {
         "id": experiment.id,
         "name": experiment.spec.name,
         "owner": experiment.owner,
         "state": experiment.phase.value,
-        "cycles_done": max(0, min(experiment.step - PREPARING, experiment.spec.cycles)),
+        "cycles_done": max(0, min(experiment.step - before, experiment.spec.cycles)),
         "cycles": experiment.spec.cycles,
         "step": str(steps[experiment.step]) if experiment.step < len(steps) else None,
         "dataset": experiment.spec.data.dataset,
         "waiting_for": waiting_for(experiment, world, queued),
         "queue_position": queued.position if queued and queued.position else None,
-        "model": experiment.model.digest if experiment.model and experiment.step >= 2 else None,
+        "model": experiment.model.digest if experiment.model and experiment.step >= before else None,
         "scores": [score.model_dump() for score in experiment.scores],
         "failure": failures.facts(experiment.abandoned) if experiment.abandoned else None,
     }

@@ -220,8 +220,9 @@ def plan() -> Iterator[str]:
 def _sections(path: str, model: type[BaseModel]) -> Iterator[tuple[str, type[BaseModel]]]:
     yield path, model
     for name, field in model.model_fields.items():
-        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            yield from _sections(f"{path}.{name}" if path else name, field.annotation)
+        for part in (field.annotation, *get_args(field.annotation)):
+            if isinstance(part, type) and issubclass(part, BaseModel):
+                yield from _sections(f"{path}.{name}" if path else name, part)
 
 
 def commands() -> Iterator[str]:

@@ -99,6 +99,7 @@ def egress_error(code: str, message: str) -> TrainingError:
 SAYABLE: Final = frozenset(
     {
         *("data.class", "data.column", "data.empty", "data.format", "data.kind", "data.missing"),
+        "data.range",
         *("archive.bomb", "archive.duplicate", "archive.encrypted", "archive.folder", "archive.format", "archive.link"),
         *("archive.main", "archive.name", "archive.path", "archive.size"),
         *("contract.arguments", "contract.computed", "contract.data", "contract.entry", "contract.later"),
@@ -107,7 +108,7 @@ SAYABLE: Final = frozenset(
         *("model.average", "model.averaged", "model.category", "model.closed_form", "model.contract"),
         *("model.estimator", "model.exit", "model.failed", "model.import", "model.loss", "model.make", "model.output"),
         *("model.parameters", "model.size", "model.solver", "model.syntax", "model.training", "model.trees"),
-        *("model.type", "plan.training"),
+        *("model.type", "plan.features", "plan.training"),
         *("pretrained.finite", "pretrained.format", "pretrained.mismatch", "pretrained.missing"),
         *("resource.memory", "resource.system"),
         *("weights.empty", "weights.finite", "weights.format", "weights.members", "weights.missing", "weights.shape"),

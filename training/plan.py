@@ -12,6 +12,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from training.errors import model_error
+from training.preprocessing.choices import Derived, Preprocessing
 from training.suggestions import known_or_nearest
 
 _MIB: Final = 1024 * 1024
@@ -35,7 +36,12 @@ class Data(_Section):
     target: str | None = None
     """Column to be learned; the one that the owners registered if left out."""
     features: tuple[str, ...] | None = None
-    """Columns to learn from; all but the target if left out."""
+    """Columns to learn from; all of numbers but the target if left out, and those of text too if
+    ``preprocessing.encode`` is set."""
+    exclude: tuple[str, ...] = ()
+    """Columns not to learn from. ``derive`` may still use them."""
+    derive: tuple[Derived, ...] = ()
+    """Features that are made from columns, if the owners permit it; docs/explanation/preprocessing.md."""
 
 
 class Strategy(_Section):
@@ -135,6 +141,7 @@ class Plan(_Section):
     training: Training = Training()
     limits: Limits = Limits()
     transport: Transport = Transport()
+    preprocessing: Preprocessing = Preprocessing()
 
     @classmethod
     def load(cls, path: Path) -> Self:
@@ -198,6 +205,8 @@ def _told(problem: dict[str, Any], root: type[BaseModel]) -> str:
 
 def _section(model: type[BaseModel], location: tuple[int | str, ...]) -> type[BaseModel]:
     for part in location:
+        if str(part) not in model.model_fields:
+            continue  # a place in a list, or a key that the plan's author chose
         annotation = model.model_fields[str(part)].annotation
         candidates = (annotation, *get_args(annotation))
         model = next(c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel))

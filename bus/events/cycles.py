@@ -24,7 +24,7 @@ class CycleKind(StrEnum):
     """What the edges of a cycle do."""
 
     STATISTICS = "statistics"
-    """Sum up what preprocessing needs."""
+    """Sum up what preprocessing needs, in one pass over the rows or more."""
     INITIALISE = "initialise"
     """One edge builds the first global model from the seed and the summed statistics."""
     TRAIN = "train"
@@ -35,8 +35,9 @@ class CycleKind(StrEnum):
 class Cycle(Payload):
     """Names one cycle of an experiment.
 
-    ``number`` is 0 for the two preparing kinds and 1..N for training; the evaluation has the number of the
-    last training cycle. ``attempt`` counts from 1 and rises when a cycle is run again for want of a quorum.
+    ``number`` is 1..N for training, and the evaluation has that of the last training cycle. Passes of statistics count
+    from 0, and the initialisation is 0. ``attempt`` counts from 1 and rises when a cycle is run again for want of a
+    quorum.
     """
 
     number: int
@@ -67,7 +68,7 @@ class CycleOpened(Event):
     cohort: tuple[PrincipalId, ...]
     quorum: int
     model: SealedObject | None = None
-    """Input of the workers: summed statistics or the global model; ``None`` for statistics."""
+    """Input of the workers: summed statistics or the global model; ``None`` for the first pass of statistics."""
     deadline: datetime
     source: Source | None = None
     """Set if nobody trains, since the updates are there: those of another experiment's cycle."""

@@ -24,6 +24,9 @@ class Column(Payload):
     kind: ColumnKind
     sql_type: str
     nulls: int = 0
+    words: dict[str, int] | None = None
+    """Of a text column whose words its owner lets others know: word -> training rows. Rare words are left out. ``None``
+    where they are not told, and for other kinds."""
 
 
 class Split(Payload):
@@ -53,3 +56,5 @@ class DatasetRegistered(Event):
     """``train`` and ``test`` -> counts."""
     digest: Digest
     """Of the rows' canonical encoding: tells that data changed, not what it is."""
+    features_modifiable: bool = True
+    """Whether the owner permits experiments to make new features from the columns."""

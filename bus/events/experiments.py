@@ -37,6 +37,12 @@ class TaskData(Payload):
     target: str
     classes: tuple[str, ...] | None = None
     """All class labels of all edges, sorted; ``None`` where the target is not a class."""
+    preparation: str = ""
+    """What is done to each column, as canonical JSON that only workers read; empty: all hold numbers, standardised."""
+    derived: str = ""
+    """Which features are made from columns, in the same form; empty: none."""
+    passes: int = Field(default=1, ge=1, le=3)
+    """How often the edges sum up their rows before there is a first model."""
 
 
 class Origin(Payload):

@@ -11,7 +11,7 @@ from bus.events.base import ExperimentId, OwnerId, PrincipalId
 from bus.events.custody import Keep, WeightsReleased
 from bus.events.cycles import Cycle
 from bus.events.experiments import ExperimentSubmitted
-from coordinator.domain.schedule import PREPARING, schedule
+from coordinator.domain.schedule import preparing, schedule
 
 _ORDER: Final = tuple(Keep)
 
@@ -62,6 +62,7 @@ class Holding:
         owner: Whose it is.
         edges: That take part.
         cycles: Training cycles that it shall have.
+        passes: How often its edges sum up their rows before.
         begin: Index of its first own step.
         origin: For a fork, where it begins: experiment, cycle, and whether that is averaged anew.
         step: Index of the step that runs or comes next; all before it are averaged. Before ``begin`` until it starts.
@@ -78,6 +79,7 @@ class Holding:
     owner: OwnerId
     edges: tuple[PrincipalId, ...]
     cycles: int
+    passes: int = 1
     begin: int = 0
     origin: tuple[ExperimentId, int, bool] | None = None
     step: int = -1
@@ -94,16 +96,26 @@ class Holding:
         """Whether it ever ran."""
         return self.step >= self.begin
 
+    @property
+    def steps(self) -> tuple[Cycle, ...]:
+        """All of its cycles, in order."""
+        return schedule(self.cycles, self.passes)
+
+    def made(self, cycle: int) -> int:
+        """Index of the step that makes the model of a training cycle; 0 is that of the first model."""
+        return preparing(self.passes) + cycle - 1
+
 
 def holding(owner: OwnerId, asked: ExperimentSubmitted) -> Holding:
     """That of an experiment that was just submitted."""
     origin = asked.origin
-    begin = 0 if origin is None else PREPARING + origin.cycle - (1 if origin.anew else 0)
+    begin = 0 if origin is None else preparing(asked.data.passes) + origin.cycle - (1 if origin.anew else 0)
     return Holding(
         asked.experiment,
         owner,
         asked.recipients,
         asked.cycles,
+        asked.data.passes,
         begin,
         None if origin is None else (origin.experiment, origin.cycle, origin.anew),
         begin - 1,
@@ -126,7 +138,7 @@ def of_fork(holdings: Mapping[ExperimentId, Holding], fork: Holding) -> Iterator
         parent = holdings.get(experiment)
         if parent is None or parent.owner != fork.owner or parent.id == fork.id:
             return
-        model = PREPARING + cycle - 1
+        model = parent.made(cycle)
         yield parent, Bodies(frozenset({model}) if anew else frozenset(), frozenset({model, model - 1})), cycle
         # What the parent did not make itself lies where the parent began.
         further = parent.origin is not None and parent.begin > model - 1
@@ -155,7 +167,7 @@ def release(held: Holding, rule: Rule, now: datetime) -> WeightsReleased | None:
     going = due(held, rule, now) - held.released
     if not going:
         return None
-    steps = schedule(held.cycles)
+    steps = held.steps
     return WeightsReleased(
         experiment=held.id,
         turn=held.turn + 1,
@@ -168,7 +180,7 @@ def release(held: Holding, rule: Rule, now: datetime) -> WeightsReleased | None:
 
 def released(held: Holding, said: WeightsReleased) -> Holding:
     """The holding after a release."""
-    places = {name(step): index for index, step in enumerate(schedule(held.cycles))}
+    places = {name(step): index for index, step in enumerate(held.steps)}
     gone = Bodies(*(frozenset(places[step] for step in steps) for steps in (said.updates, said.outcomes)))
     return replace(held, released=held.released | gone, turn=said.turn)
 
@@ -192,7 +204,7 @@ def _free(held: Holding, rule: Rule) -> Bodies:
     keep = rule.keep
     if keep is Keep.EVERYTHING or (held.over is None and keep in {Keep.FINAL, Keep.NOTHING}):
         return Bodies()
-    made = PREPARING + held.cycles - 1  # the evaluation makes nothing
+    made = held.made(held.cycles)  # the evaluation makes nothing
     if keep is Keep.NOTHING:
         return Bodies(_steps(held, min(held.step, made)), _steps(held, min(held.step, made)))
     # While it runs, an update may be averaged again until the outcome after it is there.
@@ -209,9 +221,7 @@ def _steps(held: Holding, last: int) -> frozenset[int]:
 
 def _protected(held: Holding, keep: Keep) -> Bodies:
     """What forks need, and models that somebody else may have as a result."""
-    kept = Bodies(
-        frozenset(), frozenset(PREPARING + c - 1 for c in held.origins) if keep is not Keep.NOTHING else frozenset()
-    )
+    kept = Bodies(frozenset(), frozenset(map(held.made, held.origins)) if keep is not Keep.NOTHING else frozenset())
     for needed in held.needs.values():
         kept |= needed
     return kept

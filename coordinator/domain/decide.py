@@ -189,7 +189,7 @@ def _unanswered(experiment: Experiment, cycle: OpenCycle) -> CycleAbandoned:
 def _between_cycles(experiment: Experiment, fleet: Fleet, now: datetime, place: Place | None) -> Event | None:
     if experiment.abandoned is not None and experiment.attempts >= MAX_ATTEMPTS:
         return ExperimentFailed(experiment=experiment.id, failure=experiment.abandoned)
-    steps = schedule(experiment.spec.cycles)
+    steps = schedule(experiment.spec.cycles, experiment.spec.data.passes)
     if experiment.step == len(steps):
         assert experiment.model is not None
         return ExperimentCompleted(experiment=experiment.id, model=experiment.model, scores=experiment.scores)
@@ -251,7 +251,7 @@ def _able(experiment: Experiment, fleet: Fleet) -> tuple[PrincipalId, ...]:
 
 
 def _stop(experiment: Experiment) -> ExperimentStopped:
-    model = experiment.model if experiment.step >= 2 else None
+    model = experiment.global_model
     return ExperimentStopped(
         experiment=experiment.id, turn=experiment.turn + 1, reason=experiment.wish_reason, model=model
     )

@@ -11,7 +11,7 @@ from bus.events.experiments import ExperimentSubmitted, Failure, FailurePhase, O
 from bus.events.strategies import lacking
 from bus.events.weights import SealedObject
 from bus.wire.record import Record
-from coordinator.domain.schedule import PREPARING
+from coordinator.domain.schedule import preparing
 from coordinator.domain.state import MAX_TRIALS, Experiment
 
 
@@ -48,11 +48,17 @@ def forked(
         before = closing.model if closing is not None else parent.models.get(origin.cycle - 1)
         same = closing is not None and closing.strategy.name == spec.strategy.name
         state = closing.state if closing is not None and same else None
-        return replace(experiment, step=PREPARING + origin.cycle - 1, model=before, state=state, inherited=closing)
+        return replace(
+            experiment,
+            step=preparing(spec.data.passes) + origin.cycle - 1,
+            model=before,
+            state=state,
+            inherited=closing,
+        )
     models, states = taken_over(origin)
     return replace(
         experiment,
-        step=PREPARING + origin.cycle,
+        step=preparing(spec.data.passes) + origin.cycle,
         model=origin.model,
         models=models,
         state=origin.state,

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from bus.events.cycles import Cycle, CycleKind
 
-PREPARING: Final = 2
-"""Cycles before there is a global model: statistics, then initialisation."""
 
+def schedule(cycles: int, passes: int) -> tuple[Cycle, ...]:
+    """All cycles of an experiment, each as a first attempt.
 
-def schedule(cycles: int) -> tuple[Cycle, ...]:
-    """All cycles of an experiment with ``cycles`` training cycles, each as a first attempt."""
+    Args:
+        cycles: How many of training.
+        passes: How often the edges sum up their rows before.
+    """
     return (
-        Cycle(number=0, kind=CycleKind.STATISTICS),
+        *(Cycle(number=number, kind=CycleKind.STATISTICS) for number in range(passes)),
         Cycle(number=0, kind=CycleKind.INITIALISE),
         *(Cycle(number=number, kind=CycleKind.TRAIN) for number in range(1, cycles + 1)),
         Cycle(number=cycles, kind=CycleKind.EVALUATE),
     )
+
+
+def preparing(passes: int) -> int:
+    """Cycles before there is a global model: statistics, then initialisation."""
+    return passes + 1

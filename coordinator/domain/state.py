@@ -13,7 +13,7 @@ from bus.events.cycles import Cycle, CycleClosed, Source
 from bus.events.datasets import DatasetRegistered
 from bus.events.experiments import ExperimentSubmitted, Failure
 from bus.events.weights import FederatedScore, SealedObject
-from coordinator.domain.schedule import PREPARING
+from coordinator.domain.schedule import preparing
 
 MAX_TRIALS: Final = 3
 """How often one edge may try its part of one cycle."""
@@ -207,12 +207,12 @@ class Experiment:
     def anew(self) -> bool:
         """Whether its next cycle is one whose updates are there already."""
         origin = self.spec.origin
-        return origin is not None and origin.anew and self.step == PREPARING + origin.cycle - 1
+        return origin is not None and origin.anew and self.step == preparing(self.spec.data.passes) + origin.cycle - 1
 
     @property
     def global_model(self) -> SealedObject | None:
         """The newest global model; ``None`` while it is still being prepared."""
-        return self.model if self.step >= PREPARING else None
+        return self.model if self.step >= preparing(self.spec.data.passes) else None
 
 
 @dataclass(frozen=True)

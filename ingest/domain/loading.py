@@ -9,7 +9,16 @@ from enum import StrEnum
 
 from bus.errors import Invalid
 from bus.events.base import DatasetId, Digest
-from ingest.domain.profile import MAX_CLASSES, Category, DatasetProfile, Split, SplitProfile, describe, not_a_class
+from ingest.domain.profile import (
+    MAX_CLASSES,
+    MAX_WORDS,
+    Category,
+    DatasetProfile,
+    Split,
+    SplitProfile,
+    describe,
+    not_a_class,
+)
 from ingest.domain.schema import Schema
 
 
@@ -160,7 +169,17 @@ def joined(old: SplitProfile, new: SplitProfile, digest: Digest) -> SplitProfile
         if len(classes) > MAX_CLASSES:
             raise not_a_class()
     nulls = tuple(a + b for a, b in zip(old.nulls, new.nulls, strict=True))
-    return SplitProfile(rows=old.rows + new.rows, nulls=nulls, classes=classes, digest=digest)
+    # An earlier release counted no words: then nobody knows them all.
+    words = tuple(map(_both, old.words, new.words)) if old.words else ()
+    return SplitProfile(rows=old.rows + new.rows, nulls=nulls, classes=classes, digest=digest, words=words)
+
+
+def _both(old: dict[str, int] | None, new: dict[str, int] | None) -> dict[str, int] | None:
+    """The words of a column with the rows of both; ``None`` if they are too many."""
+    if old is None or new is None:
+        return None
+    found = dict(sorted((Counter(old) + Counter(new)).items()))
+    return found if len(found) <= MAX_WORDS else None
 
 
 def replaced(stored: StoredDataset, splits: frozenset[Split], mode: Mode) -> bool:

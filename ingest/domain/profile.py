@@ -2,7 +2,8 @@
 
 Class labels are the exception by need: sites must agree on what the classes are before they can train together, so
 the labels of a classification target and the samples per label are metadata. A column with more than 1000 different
-values is no class column and is refused.
+values is no class column and is refused. The same goes for the words of text columns, which sites must agree on to
+learn from them: they are counted in columns that have few, and ``registration`` tells those that the owner lets go.
 """
 
 from __future__ import annotations
@@ -26,6 +27,10 @@ MAX_CLASSES: Final = 1000
 """Distinct labels of a class column."""
 MAX_LABEL: Final = 128
 """Characters of a label."""
+MAX_WORDS: Final = 100
+"""Distinct words of a column whose words are told; one with more is taken for names, numbers of files or free text."""
+WORD_KINDS: Final = frozenset({ColumnKind.BOOLEAN, ColumnKind.TEXT})
+"""What a column with words holds."""
 LABEL_KINDS: Final = frozenset({ColumnKind.INTEGER, ColumnKind.BOOLEAN, ColumnKind.TEXT})
 """What a class column may hold."""
 
@@ -71,6 +76,9 @@ class SplitProfile(_Frozen):
     """Samples per class, labels sorted; ``None`` where the target is not a class."""
     digest: Digest
     """Of the rows, see ``ingest.domain.encoding``."""
+    words: tuple[dict[str, int] | None, ...] = ()
+    """Rows per word of each column, in the columns' order, words sorted; ``None`` where there are none, or too many.
+    Stays at the site but for what ``registration`` picks."""
 
 
 class DatasetProfile(_Frozen):
@@ -108,6 +116,8 @@ class Tally:
         self._rows = 0
         self._nulls = [0] * len(schema.columns)
         self._target = schema.position(target)
+        texts = (place for place, column in enumerate(schema.columns) if column.kind in WORD_KINDS)
+        self._words: dict[int, Counter[str]] = {place: Counter() for place in texts if place != self._target}
         self._classes: Counter[str] | None = Counter() if category.has_classes else None
 
     def add(self, rows: Iterable[Values]) -> None:
@@ -122,6 +132,8 @@ class Tally:
             if None in row:
                 for place, value in enumerate(row):
                     self._nulls[place] += value is None
+            if self._words:
+                self._count(row)
             if self._classes is not None and self._target is not None:
                 self._classes[label(row[self._target])] += 1
                 if len(self._classes) > MAX_CLASSES:
@@ -130,7 +142,23 @@ class Tally:
     def profile(self) -> SplitProfile:
         """What the rows so far add up to."""
         classes = None if self._classes is None else dict(sorted(self._classes.items()))
-        return SplitProfile(rows=self._rows, nulls=tuple(self._nulls), classes=classes, digest=self._digest.digest())
+        found = {place: dict(sorted(counts.items())) for place, counts in self._words.items()}
+        return SplitProfile(
+            rows=self._rows,
+            nulls=tuple(self._nulls),
+            classes=classes,
+            digest=self._digest.digest(),
+            words=tuple(map(found.get, range(len(self._nulls)))),
+        )
+
+    def _count(self, row: Values) -> None:
+        """Count its words; a column with too many, or too long ones, is given up."""
+        for place, counts in list(self._words.items()):
+            if (value := row[place]) is not None:
+                word = label(value)
+                counts[word] += 1
+                if len(counts) > MAX_WORDS or len(word) > MAX_LABEL:
+                    del self._words[place]
 
 
 def label(value: Value) -> str:

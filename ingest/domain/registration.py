@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from collections.abc import Mapping
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
 
 from bus.events.base import DatasetId, Digest, PrincipalId
 from bus.events.datasets import Column, DatasetRegistered
@@ -50,10 +53,32 @@ class Outcome(_Frozen):
         return self.sequence is not None
 
 
-def registration(profile: DatasetProfile, edge: PrincipalId, revision: int) -> DatasetRegistered | None:
+class Consent(_Frozen):
+    """What the owner lets others know of the data, and do with it, beyond names, types and counts."""
+
+    words: Literal["all", "none"] | frozenset[str] = "all"
+    """Columns of text, and of true and false, whose words others may know: all, none, or those named. Without its
+    words, nothing can be learnt from a column of text."""
+    words_min_rows: int = Field(default=5, ge=1)
+    """Fewest training rows that a word must occur in to be told: what is rare may point to somebody."""
+    features_modifiable: bool = True
+    """Whether experiments may make new features from the columns."""
+
+    def of(self, column: str, counts: Mapping[str, int] | None) -> dict[str, int] | None:
+        """What is told of a column's words; ``None``: nothing."""
+        told = self.words == "all" or (self.words != "none" and column in self.words)
+        if not told or counts is None:
+            return None
+        return {word: rows for word, rows in counts.items() if rows >= self.words_min_rows}
+
+
+def registration(
+    profile: DatasetProfile, edge: PrincipalId, revision: int, consent: Consent
+) -> DatasetRegistered | None:
     """The event for a dataset as it is stored; ``None`` as long as nothing can be trained on it."""
     if Split.TRAIN not in profile.splits:
         return None
+    words = dict(enumerate(profile.splits[Split.TRAIN].words))
     return DatasetRegistered(
         dataset=profile.dataset,
         edge=edge,
@@ -61,7 +86,13 @@ def registration(profile: DatasetProfile, edge: PrincipalId, revision: int) -> D
         category=profile.category.value,
         target=profile.target,
         columns=tuple(
-            Column(name=column.name, kind=column.kind, sql_type=column.sql_type, nulls=profile.nulls(place))
+            Column(
+                name=column.name,
+                kind=column.kind,
+                sql_type=column.sql_type,
+                nulls=profile.nulls(place),
+                words=consent.of(column.name, words.get(place)),
+            )
             for place, column in enumerate(profile.columns)
         ),
         splits={
@@ -69,4 +100,5 @@ def registration(profile: DatasetProfile, edge: PrincipalId, revision: int) -> D
             for split, counts in sorted(profile.splits.items())
         },
         digest=profile.digest,
+        features_modifiable=consent.features_modifiable,
     )

@@ -19,7 +19,8 @@ column           type            meaning
                                  "nullable": true}, ...]``: SQL column -> name in the owner's file, in order
 ``profile``      TEXT            what may leave the site: ``{"dataset", "category", "target", "columns": [{"name",
                                  "kind", "sql_type"}], "splits": {"train": {"rows", "nulls": [...], "classes":
-                                 {label: rows} or null, "digest"}}}``
+                                 {label: rows} or null, "digest", "words": [{word: rows} or null, ...]}}}``; of
+                                 the words, one per column, those that the owner lets go
 ``loads``        TEXT            ``{"train": [{"load": 7, "rows": 455, "digest": "sha256:..."}, ...], "test": [...]}``:
                                  the loads whose rows count, in order
 ``revision``     BIGINT          grows with every load and is never repeated in one store

@@ -48,6 +48,18 @@ def ingest(
         list[str] | None, typer.Option(help="Cell that means a missing value, e.g. NA; repeatable.")
     ] = None,
     delimiter: Annotated[str | None, typer.Option(help="Character between cells.", show_default=",")] = None,
+    words: Annotated[
+        list[str] | None,
+        typer.Option(help="Text column whose words others may know; repeatable; 'all' or 'none'.", show_default="all"),
+    ] = None,
+    features_modifiable: Annotated[
+        bool | None,
+        typer.Option(
+            "--features-modifiable/--features-fixed",
+            help="Whether experiments may make new features from the columns.",
+            show_default="yes",
+        ),
+    ] = None,
     report: Annotated[Path | None, typer.Option(help="Where every error is listed. It quotes cells.")] = None,
     config: Annotated[Path | None, typer.Option(help="YAML file with all of this; options win over it.")] = None,
     federation: Federation = None,
@@ -55,7 +67,8 @@ def ingest(
 ) -> None:
     """Bring CSV files into an edge's store, and register the dataset with the federation.
 
-    Every cell is checked before any row is stored. Only metadata leaves the edge: columns, types, counts, class labels.
+    Every cell is checked before any row is stored. Only metadata leaves the edge: columns, types, counts, class
+    labels, and the frequent words of text columns.
     Running the same again is harmless, and finishes what was cut short.
     """
     frame = Frame(as_json=json, federation=federation)
@@ -71,12 +84,15 @@ def ingest(
         "report": report,
     }
     csv_options = {"null_tokens": null, "delimiter": delimiter}
+    told = words[0] if words in (["all"], ["none"]) else words
+    consent = {"words": told, "features_modifiable": features_modifiable}
 
     async def work() -> None:
         content = _file(config) if config is not None else {}
         content |= _given(options)
-        if given := _given(csv_options):
-            content["csv_options"] = {**(content.get("csv_options") or {}), **given}
+        for section, options_of in (("csv_options", csv_options), ("consent", consent)):
+            if given := _given(options_of):
+                content[section] = {**(content.get(section) or {}), **given}
         if schema is not None:
             content["schema"] = _mapping(schema)
         if "schema" not in content:

@@ -48,7 +48,7 @@ AREA: Final = Area(
             Who.VENDOR,
             "A feature does not hold numbers, or a target does not hold class labels.",
             "A text column among the features, or a classification on a column of numbers.",
-            "leave the column out of data.features",
+            "leave the column out of data.features, or say preprocessing.encode",
         ),
         Entry(
             1205,
@@ -79,6 +79,15 @@ AREA: Final = Area(
                 "to read."
             ),
             "check that the data store runs and that the daemon may read it",
+        ),
+        Entry(
+            1208,
+            "data.range",
+            ("data",),
+            Who.VENDOR,
+            "A column holds numbers so large that their squares cannot be added up.",
+            "Numbers beyond 1e150: a placeholder for a missing value, or a unit that is far too small.",
+            "leave the column out, or ask the owner to ingest it in another unit, with placeholders as missing cells",
         ),
     ),
 )

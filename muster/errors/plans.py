@@ -132,5 +132,18 @@ AREA: Final = Area(
             "Krum measures distances between averaged tensors; trees are joined and have none.",
             "choose a strategy that does not choose among updates, e.g. fedavg",
         ),
+        Entry(
+            1016,
+            "plan.features",
+            ("invalid", "model"),
+            Who.VENDOR,
+            "The features that the plan asks for cannot be made of the columns that the edges registered.",
+            (
+                "A misspelt column in data.exclude, data.derive or preprocessing.columns; words where numbers are "
+                "needed; a fill value that is none of the words; more principal components than features."
+            ),
+            "correct what the message names; docs/explanation/preprocessing.md says what can be made of what",
+            ("muster datasets --json",),
+        ),
     ),
 )

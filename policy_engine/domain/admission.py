@@ -57,6 +57,8 @@ def _columns(held: DatasetRegistered, asked: ExperimentSubmitted) -> Iterator[st
     missing = sorted({*asked.data.features, asked.data.target} - columns)
     if missing:
         yield f"the dataset of {held.edge!r} has no column {', '.join(map(repr, missing[:5]))}"
+    if asked.data.derived and not held.features_modifiable:
+        yield f"{held.edge!r} does not permit features that are made from the columns of its dataset"
     if held.category != asked.data.category:
         yield f"the dataset of {held.edge!r} is for {held.category}, the experiment for {asked.data.category}"
 

@@ -71,7 +71,7 @@ def evolve(found: Need, body: Body) -> Need:
     """What it needs after ``body``, which is about it."""
     match body:
         case CycleOpened():
-            ends = body.cycle.number >= found.last and body.cycle.kind is not CycleKind.INITIALISE
+            ends = body.cycle.number >= found.last and body.cycle.kind in {CycleKind.TRAIN, CycleKind.EVALUATE}
             trains = body.cycle.kind is CycleKind.TRAIN and body.source is None
             return replace(found, missing=len(body.cohort) + 1 if trains else 0, more=not ends)
         case UpdateSealed(weights=SealedObject() as weights):

@@ -45,7 +45,7 @@ def together(weights: Weights) -> RandomForestClassifier:
     found = collection()
     for cycle in range(1, CYCLES + 1):
         for hospital in found.hospitals.values():
-            rows = Rows(tabular._standardised(hospital.train.features, weights), hospital.train.target)
+            rows = Rows(tabular.inputs(hospital.train.features, weights, found.task), hospital.train.target)
             seed = derive(SEED, "trees", cycle, trees.fingerprint(rows))
             own = RandomForestClassifier(TREES, min_samples_leaf=LEAF, random_state=seed)
             own.fit(rows.inputs, rows.target)
@@ -89,7 +89,7 @@ async def test_a_forest_of_three_hospitals(tmp_path: Path) -> None:
     learnt = plugin.tabular(RandomForestClassifier(), found.task.problem)
     estimator = together(weights)
     for hospital in found.hospitals.values():
-        inputs = tabular._standardised(hospital.test.features, weights)
+        inputs = tabular.inputs(hospital.test.features, weights, found.task)
         prediction = learnt.classes(weights.part("model"), inputs)
         assert prediction.probabilities is not None
         assert prediction.probabilities.tobytes() == estimator.predict_proba(inputs).tobytes()

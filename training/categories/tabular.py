@@ -1,30 +1,30 @@
-"""Tabular classification and regression, with standardisation that is the same at every edge.
+"""Tabular classification and regression, with preprocessing that is the same at every edge.
 
-The edges' sums (count, sum, sum of squares of each column, missing cells left out) give mean and standard deviation
-over all edges' rows. They become part of the model, under ``preprocessing``, and are kept as they are. A missing cell
-counts as the mean. A regression's target is standardised too, and its predictions are given back in its own unit.
+What the edges sum up over their rows (see ``training.preprocessing``) gives what is needed to fill in, encode and scale
+all of them alike. It becomes part of the model, under ``preprocessing``, and is kept as it is. A regression's target is
+standardised too, and its predictions are given back in its own unit.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from training import scores
 from training.dataset import Dataset
-from training.errors import data_error
+from training.errors import data_error, egress_error
 from training.guidance import Run, controls, learn
 from training.plan import Strategy
+from training.preprocessing import apply, fit, passes
+from training.preprocessing.preparation import Preparation
 from training.registry import GuidedModel, Parameters, Problem, Rows, TabularModel
 from training.scores import ClassPrediction, Score, Where
 from training.seeds import derive
-from training.weights import KEEP, STATISTIC, SUM, Weights, named
-
-_FLAT: Final = 1e-12
-"""A column whose variance is below this share of its squared mean does not vary: rounding is all that is left."""
+from training.weights import KEEP, STATISTIC, Weights, named
 
 
 @dataclass(frozen=True)
@@ -32,24 +32,34 @@ class Task:
     """What is learnt from what.
 
     Attributes:
-        features: Column names.
+        features: Names of the columns that are read.
         target: Column name.
         classes: All labels of all edges, sorted; ``None`` for a number.
+        preparation: What is done to the columns; ``None``: they are numbers, and standardised.
     """
 
     features: tuple[str, ...]
     target: str
     classes: tuple[str, ...] | None
+    preparation: Preparation | None = None
+
+    @cached_property
+    def prepared(self) -> Preparation:
+        """What is done to the columns."""
+        return self.preparation or Preparation.plain(self.features)
 
     @property
     def problem(self) -> Problem:
-        """Its shape."""
-        return Problem(len(self.features), None if self.classes is None else len(self.classes))
+        """Its shape, as the model sees it."""
+        return Problem(len(self.prepared.names), None if self.classes is None else len(self.classes))
 
 
 @dataclass(frozen=True)
 class Table:
-    """Rows as they are: features float64 (rows, features) with NaN, and the target as codes or numbers (rows,)."""
+    """Rows as they are: features float64 (rows, columns), and the target as codes or numbers (rows,).
+
+    A missing cell is NaN. A word is its place among those that the preparation knows, -1 if it is none of them.
+    """
 
     features: NDArray[np.float64]
     target: NDArray[Any]
@@ -68,7 +78,11 @@ def read(dataset: Dataset, split: str, task: Task) -> Table:
     Raises:
         TrainingError: A column is missing or of the wrong kind, or a label is none of the classes.
     """
-    columns = [dataset.numbers(name, split) for name in task.features]
+    words = task.prepared.words
+    columns = [
+        _places(*dataset.labels(name, split), words[name]) if name in words else dataset.numbers(name, split)
+        for name in task.features
+    ]
     features = np.stack(columns, axis=1) if columns else np.zeros((dataset.rows(split), 0))
     target: NDArray[Any]
     if task.classes is None:
@@ -92,29 +106,25 @@ def _codes(codes: NDArray[np.int32], labels: tuple[str, ...], task: Task) -> NDA
     return lookup[codes]
 
 
-def statistics(table: Table, task: Task) -> Weights:
-    """Sums over the rows, to be summed over the edges; of the target too, if it is a number."""
-    columns = table.features
-    if task.classes is None:
-        columns = np.column_stack([columns, table.target])
-    known = np.isfinite(columns)
-    values = np.where(known, columns, 0.0)
-    tensors = {
-        "statistics.count": known.sum(axis=0).astype(np.float64),
-        "statistics.sum": values.sum(axis=0),
-        "statistics.sum_squares": (values**2).sum(axis=0),
-    }
-    return Weights(tensors, dict.fromkeys(tensors, SUM))
+def _places(codes: NDArray[np.int32], labels: tuple[str, ...], words: tuple[str, ...]) -> NDArray[np.float64]:
+    places = {word: place for place, word in enumerate(words)}
+    lookup = np.array([places.get(label, -1) for label in labels] + [np.nan], np.float64)
+    return lookup[codes]
 
 
-def preprocessing(sums: Weights) -> dict[str, NDArray[np.float64]]:
-    """Mean and scale of every column from the edges' summed statistics; a column that does not vary has scale 1."""
-    count, total, squares = (sums.tensors[f"statistics.{name}"] for name in ("count", "sum", "sum_squares"))
-    rows = np.maximum(count, 1.0)
-    mean = total / rows
-    variance = np.maximum(squares / rows - mean**2, 0.0)
-    flat = variance <= _FLAT * np.maximum(mean**2, np.finfo(np.float64).tiny)
-    return {"mean": mean, "scale": np.where(flat, 1.0, np.sqrt(variance))}
+def statistics(table: Table, task: Task, before: Weights | None = None) -> Weights:
+    """What is summed up over the rows in one pass, to be summed over the edges; of the target too, if it is a number.
+
+    Args:
+        table: The rows.
+        task: What is learnt from what.
+        before: The sums over all edges of the passes before; ``None`` in the first.
+
+    Raises:
+        TrainingError: A column holds numbers too large to be summed up.
+    """
+    wide = apply.widened(table.features, task.prepared)
+    return passes.summed(wide, table.target if task.classes is None else None, task.prepared, before)
 
 
 def initialise(
@@ -127,7 +137,7 @@ def initialise(
     strategy: Strategy | None = None,
 ) -> Weights:
     """The first global model, and what the strategy wants beside it."""
-    scaling = named("preprocessing", preprocessing(sums))
+    scaling = named("preprocessing", fit.fitted(sums, task.prepared))
     first = model.initial(seed)
     parameters = named("model", dict(first))
     beside = controls(strategy, model, first)
@@ -138,7 +148,8 @@ def initialise(
     }
     classes = None if task.classes is None else list(task.classes)
     facts = {**about, "estimator": model.name, "features": list(task.features), "target": task.target}
-    return Weights({**scaling, **parameters, **beside}, reductions, {**facts, "classes": classes})
+    facts |= {"classes": classes, **fit.about(task.prepared)}
+    return Weights({**scaling, **parameters, **beside}, reductions, facts)
 
 
 def reductions_of(model: TabularModel, parameters: Parameters, learnt: str) -> dict[str, str]:
@@ -176,7 +187,7 @@ def train(table: Table, received: Weights, model: TabularModel, task: Task, run:
     learning, validation = _parts(table, task, run)
     if not len(learning):
         raise data_error("data.empty", "there is no row to train on")
-    rows = Rows(_standardised(learning.features, received), _scaled_target(learning.target, received, task))
+    rows = Rows(inputs(learning.features, received, task), _scaled_target(learning.target, received, task))
     weights, state = learn(received, model, rows, run)
     whole = received.grown(weights)
     found = [
@@ -199,20 +210,35 @@ def score(table: Table, weights: Weights, model: TabularModel, task: Task, where
 def predict(
     features: NDArray[np.float64], weights: Weights, model: TabularModel, task: Task
 ) -> ClassPrediction | NDArray[np.float64]:
-    """Predict for ``features``, shape (rows, features), not standardised."""
-    inputs, parameters = _standardised(features, weights), weights.part("model")
+    """Predict for ``features``, rows as they are, see ``Table``."""
+    seen, parameters = inputs(features, weights, task), weights.part("model")
     if task.classes is not None:
-        return model.classes(parameters, inputs)
+        return model.classes(parameters, seen)
     mean, scale = (weights.tensors[f"preprocessing.{name}"][-1] for name in ("mean", "scale"))
-    values: NDArray[np.float64] = model.values(parameters, inputs) * scale + mean
+    values: NDArray[np.float64] = model.values(parameters, seen) * scale + mean
     return values
 
 
-def _standardised(features: NDArray[np.float64], weights: Weights) -> NDArray[np.float64]:
-    width = features.shape[1]
-    mean, scale = (weights.tensors[f"preprocessing.{name}"][:width] for name in ("mean", "scale"))
-    scaled = (features - mean) / scale
-    return np.where(np.isfinite(scaled), scaled, 0.0)
+def inputs(features: NDArray[np.float64], weights: Weights, task: Task) -> NDArray[np.float64]:
+    """What the model sees of ``features``, rows as they are: shape (rows, ``task.problem.features``)."""
+    return apply.transformed(features, weights.part("preprocessing"), task.prepared)
+
+
+def task_of(weights: Weights) -> Task:
+    """What a model learnt from what, as it says itself: enough to predict from columns as owners hold them.
+
+    Raises:
+        TrainingError: It says nothing of that.
+    """
+    said = weights.about
+    try:
+        preparation = Preparation.model_validate(said["preparation"]) if "preparation" in said else None
+        classes = None if said["classes"] is None else tuple(said["classes"])
+        return Task(tuple(said["features"]), said["target"], classes, preparation)
+    except (KeyError, TypeError, ValueError) as error:
+        raise egress_error(
+            "weights.format", "the model does not say what it was made from: download it anew"
+        ) from error
 
 
 def _scaled_target(target: NDArray[Any], weights: Weights, task: Task) -> NDArray[Any]:

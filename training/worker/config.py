@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from training.categories.tabular import Task as TabularTask
 from training.errors import Category, Phase, TrainingError
 from training.plan import Limits, Strategy, Training
+from training.preprocessing.preparation import Preparation
 
 # The same words as PyYAML's own, in C where it is there: some milliseconds of every job.
 _DUMPER: Final = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
@@ -86,6 +87,8 @@ class Config(BaseModel):
     features: tuple[str, ...]
     target: str
     classes: tuple[str, ...] | None = None
+    preparation: Preparation | None = None
+    """What is done to the columns; left out: they are numbers, and standardised."""
     seed: int = 0
     cycle: int = 0
     training: Training = Training()
@@ -96,7 +99,7 @@ class Config(BaseModel):
     pretrained: Path | None = None
     """The vendor's weights, for the first global model."""
     weights: Path | None = None
-    """Summed statistics or the global model."""
+    """Summed statistics or the global model; none in the first pass of statistics."""
     state: Path | None = None
     """What the edge kept of the cycle that this one goes on from."""
     dataset: Path | None = None
@@ -104,7 +107,7 @@ class Config(BaseModel):
     @property
     def tabular(self) -> TabularTask:
         """What is learnt from what."""
-        return TabularTask(self.features, self.target, self.classes)
+        return TabularTask(self.features, self.target, self.classes, self.preparation)
 
     def write(self, path: Path) -> None:
         """Write it as YAML."""

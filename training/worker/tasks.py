@@ -82,7 +82,8 @@ class Work:
         table = self._table("train")
         if not len(table):
             raise data_error("data.empty", "there is no row to train on")
-        write_weights(self.output.directory / WEIGHTS, tabular.statistics(table, self.config.tabular))
+        before = self._received if self.config.weights is not None else None
+        write_weights(self.output.directory / WEIGHTS, tabular.statistics(table, self.config.tabular, before))
         self.output.metrics(len(table), ())
 
     def _initialise(self) -> None:

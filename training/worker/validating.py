@@ -186,12 +186,18 @@ class Validation:
         """Made-up rows of the right form."""
         random = np.random.Generator(np.random.PCG64(self._candidate.config.seed))
         features = random.standard_normal((_ROWS, len(self._task.features)))
+        for place, column in enumerate(self._task.prepared.columns[: len(self._task.features)]):
+            if column.words is not None:
+                features[:, place] = random.integers(0, len(column.words), _ROWS)
         classes, rows = self._task.problem.classes, np.arange(_ROWS)
         return Table(features, rows % classes if classes is not None else features.sum(axis=1) + rows)
 
     @cached_property
     def _fresh(self) -> Weights:
-        return self._candidate.fresh(tabular.statistics(self._table, self._task))
+        sums = tabular.statistics(self._table, self._task)
+        for _ in range(1, self._task.prepared.passes):
+            sums = tabular.statistics(self._table, self._task, sums)
+        return self._candidate.fresh(sums)
 
     @cached_property
     def _first(self) -> Weights:

@@ -63,6 +63,7 @@ async def test_the_contract_holds_for_a_reader_that_only_reflects(store: Store, 
         "nulls": [0, 1, 0],
         "classes": {"a": 2, "b": 1},
         "digest": digest,
+        "words": [None, None, None],
     }
     assert entry["revision"] == 2
     assert entry["created_at"] == at("2024-03-01T12:00:00.000005")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bus.errors import Invalid, NotFound, Unavailable
+from bus.errors import Configuration, Invalid, NotFound, Unavailable
 from bus.jetstream.server import EmbeddedServer, free_port
 from integration.ingest.site import TRAIN_ROWS, cancer, write_csv
 from muster.federation.create import create
@@ -96,6 +96,9 @@ async def test_the_function(layout: Layout, files: dict[str, Path]) -> None:
         await ingest_files(layout, "hospital-a", **about, files={"train": files["train"].with_name("x.csv")})
     with pytest.raises(Invalid, match="target"):
         await ingest(layout, "hospital-b", {**about, "target": "x", "train": files["train"], "infer": True})
+    with pytest.raises(Configuration, match="'mean radios', which is no column; did you mean 'mean radius'"):
+        told = {"consent": {"words": ["mean radios"]}}
+        await ingest(layout, "hospital-b", {**about, "train": files["train"], "infer": True, **told})
 
 
 async def test_a_federation_that_does_not_run(tmp_path: Path, files: dict[str, Path]) -> None:

@@ -19,7 +19,7 @@ from bus.events.experiments import (
     Origin,
     StopRequested,
 )
-from coordinator.domain.schedule import PREPARING
+from coordinator.domain.schedule import preparing
 from coordinator.domain.world import World
 from support.play import Play
 from support.story import X, averaged, sealed, submission
@@ -241,12 +241,13 @@ def test_an_aborted_experiment_has_its_updates_released() -> None:
     st.lists(st.sampled_from(list(Keep)[:3]), min_size=1, max_size=6),
     st.integers(1, 3),
     st.integers(1, 4),
+    st.integers(1, 3),
 )
 def test_whatever_is_ruled_and_when_nothing_needed_goes_and_a_restart_says_the_same(
-    rulings: list[Keep], last: int, cycles: int
+    rulings: list[Keep], last: int, cycles: int, passes: int
 ) -> None:
-    play = Kept(cycles=cycles)
-    for number in range(PREPARING + cycles):
+    play = Kept(cycles=cycles, data=submission().data.model_copy(update={"passes": passes}))
+    for number in range(preparing(passes) + cycles):
         keep = rulings[number % len(rulings)]
         play.hear(rule(keep, last).model_copy(update={"request": str(number)}), "operator", "federation")
         opened = play.opened()

@@ -13,8 +13,9 @@ from bus.events.experiments import ExperimentAdmitted, ExperimentFailed, Experim
 from coordinator.domain.orders import orders
 from coordinator.domain.state import Experiment
 from muster.fork import fork_of
+from muster.summary import summary
 from support.play import Play
-from support.story import X, sealed
+from support.story import X, sealed, submission
 
 F = ExperimentId("01F")
 
@@ -52,6 +53,36 @@ def test_a_fork_goes_on_from_its_parents_model() -> None:
     assert isinstance(opened, CycleOpened)
     assert (opened.cycle.number, opened.cycle.kind) == (2, CycleKind.TRAIN)
     assert opened.model == play.experiment.models[1]
+
+
+def test_several_passes_over_the_rows_hand_their_sums_on_and_a_fork_knows_of_them() -> None:
+    data = submission().data.model_copy(update={"passes": 3})
+    play = Play(data=data)
+    opened = [play.cycle() for _ in range(6)]
+    play.settle()
+    assert [str(each.cycle) for each in opened] == [
+        *("0-statistics-1", "1-statistics-1", "2-statistics-1", "0-initialise-1", "1-train-1", "2-train-1")
+    ]
+    assert [each.model is None for each in opened] == [True, *[False] * 5]
+    assert opened[1].model != opened[2].model
+    assert set(play.experiment.models) == {0, 1, 2}
+    assert summary(play.experiment, play.world)["cycles_done"] == 2
+    fork = fork_of(play.experiment, 1, cycles=3)
+    submitted(play, fork)
+    decided(play, fork.experiment)
+    first = decided(play, fork.experiment)
+    assert isinstance(first, CycleOpened)
+    assert (str(first.cycle), first.model) == ("2-train-1", play.experiment.models[1])
+
+
+def test_sums_are_no_model() -> None:
+    play = Play(data=submission().data.model_copy(update={"passes": 2}))
+    play.cycle()
+    play.cycle()
+    assert play.experiment.global_model is None
+    assert summary(play.experiment, play.world)["model"] is None
+    play.cycle()
+    assert play.experiment.global_model is not None
 
 
 @pytest.mark.parametrize(

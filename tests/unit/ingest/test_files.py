@@ -78,6 +78,8 @@ def test_paths_are_relative_to_the_settings(tmp_path: Path) -> None:
         ({"modee": "create"}, "modee is not known; did you mean 'mode'?"),
         ({"csv_options": {"delimeter": ";"}}, "did you mean 'delimiter'?"),
         ({"csv_options": {"encoding": "utf-16"}}, "ASCII"),
+        ({"consent": {"wordz": "all"}}, "consent.wordz is not known; did you mean 'words'?"),
+        ({"consent": {"words_min_rows": 0}}, "consent.words_min_rows: Input should be greater than or equal to 1"),
         ({"dataset": "a b"}, "dataset name 'a b' is not usable"),
     ],
 )

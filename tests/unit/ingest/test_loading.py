@@ -8,7 +8,7 @@ from bus.errors import Invalid
 from bus.events.base import DatasetId, Digest, PrincipalId
 from ingest.domain.loading import Aim, LoadedPart, Mode, Step, StoredDataset, after, decide, fit
 from ingest.domain.profile import Category, Split, SplitProfile
-from ingest.domain.registration import registration
+from ingest.domain.registration import Consent, registration
 from ingest.domain.schema import Schema
 
 SCHEMA = Schema.parse({"age": "INT", "kind": "CHAR(1)"})
@@ -90,7 +90,7 @@ def test_a_replaced_split_leaves_the_other_as_it_is() -> None:
 
 
 def test_a_registration_holds_counts_of_both_splits() -> None:
-    event = registration(BOTH.profile, PrincipalId("hospital-a"), 7)
+    event = registration(BOTH.profile, PrincipalId("hospital-a"), 7, Consent())
     assert event is not None
     assert (event.revision, event.key, event.digest) == (7, "7", BOTH.profile.digest)
     assert {name: (part.rows, part.classes) for name, part in event.splits.items()} == {
@@ -104,4 +104,4 @@ def test_a_registration_holds_counts_of_both_splits() -> None:
 
 
 def test_a_dataset_without_a_training_part_is_not_registered() -> None:
-    assert registration(dataset(test=content("test")).profile, PrincipalId("hospital-a"), 1) is None
+    assert registration(dataset(test=content("test")).profile, PrincipalId("hospital-a"), 1, Consent()) is None

@@ -65,6 +65,11 @@ REFUSALS = [
     ({}, {"strategy": Strategy(name="fedmagic")}, "'fedmagic' is not known; did you mean"),
     ({}, {"data": DATA.model_copy(update={"features": ("radius", "shoe size")})}, "no column 'shoe size'"),
     ({}, {"data": DATA.model_copy(update={"target": "fate"})}, "no column 'fate'"),
+    (
+        {"features_modifiable": False},
+        {"data": DATA.model_copy(update={"derived": "[]"})},
+        "'hospital-a' does not permit features that are made from the columns",
+    ),
     ({"category": "tabular_regression"}, {}, "is for tabular_regression"),
 ]
 

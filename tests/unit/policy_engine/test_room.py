@@ -18,8 +18,8 @@ CYCLE = 4 * 10 * MIB
 """Three updates and the outcome, of ten MiB each."""
 
 
-def opened(number: int) -> CycleOpened:
-    cycle = Cycle(number=number, kind=CycleKind.TRAIN)
+def opened(number: int, kind: CycleKind = CycleKind.TRAIN) -> CycleOpened:
+    cycle = Cycle(number=number, kind=kind)
     return CycleOpened(experiment=X, cycle=cycle, cohort=EDGES, quorum=3, deadline=Story().now)
 
 
@@ -82,6 +82,12 @@ def test_nothing_is_kept_back_for_what_only_evaluates() -> None:
     play = Play(cycles=1).begun()
     play.hear(opened(1), "coordinator")
     assert play.decide(1000 * MIB) is None
+
+
+def test_a_second_pass_over_the_rows_ends_nothing() -> None:
+    play = Play(cycles=1).begun()
+    play.hear(opened(1, CycleKind.STATISTICS), "coordinator")
+    assert isinstance(play.decide(used=1000 * MIB), ExperimentHeld)
 
 
 def test_what_lies_in_s3_takes_no_room_at_the_broker() -> None:

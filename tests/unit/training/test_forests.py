@@ -64,11 +64,11 @@ def test_the_union_predicts_what_the_estimators_do_together(estimator: Estimator
     assert {whole.reductions[f"model.{name}"] for name in trees.REDUCTIONS} == {"union:trees", "union:nodes"}
     assert whole.reductions["preprocessing.mean"] == KEEP
 
-    inputs = tabular._standardised(table.features, whole)
+    inputs = tabular.inputs(table.features, whole, task)
     together = None
     for cycle in (1, 2):
         for edge in edges:
-            rows = Rows(tabular._standardised(edge.features, whole), tabular._scaled_target(edge.target, whole, task))
+            rows = Rows(tabular.inputs(edge.features, whole, task), tabular._scaled_target(edge.target, whole, task))
             seed = derive(SEED, "trees", cycle, trees.fingerprint(rows))
             own = type(estimator)(**{**estimator.get_params(), "random_state": seed}).fit(rows.inputs, rows.target)
             if together is None:

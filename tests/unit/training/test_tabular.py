@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from support.edges import task_for
 from training import scores
 from training.categories import tabular
 from training.categories.tabular import Table, Task
@@ -14,6 +16,10 @@ from training.dataset import Column, Dataset, Encoding, Index, write_dataset
 from training.errors import TrainingError
 from training.guidance import Run
 from training.plan import Training
+from training.preprocessing import fit
+from training.preprocessing.asked import Kind, Known
+from training.preprocessing.choices import Preprocessing
+from training.registry import Problem
 from training.scores import ClassPrediction, Where
 from training.weights import Weights
 
@@ -32,14 +38,14 @@ def test_statistics_over_edges_are_those_of_all_rows() -> None:
     features[::7, 1] = np.nan
     table = Table(features, np.zeros(300, np.int64))
     parts = [table.take(np.arange(0, 20)), table.take(np.arange(20, 140)), table.take(np.arange(140, 300))]
-    found = tabular.preprocessing(summed(parts, TASK))
+    found = fit.fitted(summed(parts, TASK), TASK.prepared)
     np.testing.assert_allclose(found["mean"], np.nanmean(features, axis=0), rtol=1e-12)
     np.testing.assert_allclose(found["scale"], np.nanstd(features, axis=0), rtol=1e-9)
 
 
 def test_a_column_that_does_not_vary_keeps_its_scale() -> None:
     features = np.column_stack([np.full(5, 1e9 + 0.1), np.full(5, np.nan)])
-    found = tabular.preprocessing(summed([Table(features, np.zeros(5, np.int64))], TASK))
+    found = fit.fitted(summed([Table(features, np.zeros(5, np.int64))], TASK), TASK.prepared)
     np.testing.assert_array_equal(found["scale"], [1.0, 1.0])
     assert found["mean"][1] == 0.0
 
@@ -47,7 +53,7 @@ def test_a_column_that_does_not_vary_keeps_its_scale() -> None:
 def test_a_regressions_target_is_standardised_too() -> None:
     task = Task(("a",), "y", None)
     sums = summed([Table(np.arange(4.0)[:, None], np.array([10.0, 20.0, 30.0, 40.0]))], task)
-    assert tabular.preprocessing(sums)["mean"].tolist() == [1.5, 25.0]
+    assert fit.fitted(sums, task.prepared)["mean"].tolist() == [1.5, 25.0]
 
 
 @given(st.integers(2, 60), st.floats(0.01, 0.9), st.integers(0, 2**32 - 1))
@@ -80,6 +86,30 @@ def test_rows_without_a_target_are_left_out_and_labels_become_codes(tmp_path: Pa
     assert table.target.tolist() == [1, 0, 1]
     assert table.features[:, 0].tolist() == [1.0, 2.0, 4.0]
     assert len(tabular.read(dataset(tmp_path), "test", TASK)) == 0
+
+
+def test_words_are_read_as_places_in_the_preparation(tmp_path: Path) -> None:
+    columns = (
+        Column(name="a", encoding=Encoding.NUMBER),
+        Column(name="w", encoding=Encoding.LABEL, labels=("west", "north", "south")),
+        Column(name="y", encoding=Encoding.LABEL, labels=("yes", "no")),
+    )
+    arrays = {"a": np.arange(4.0), "w": np.array([0, 1, 2, -1]), "y": np.array([0, 1, 0, 1])}
+    write_dataset(tmp_path, Index(rows={"train": 4}, columns=columns), {"train": arrays})
+    known = {"a": Known(Kind.NUMBER), "w": Known(Kind.TEXT, words={"north": 1, "south": 1})}
+    task = task_for(["a", "w"], known, Preprocessing(encode="onehot"))
+    task = Task(task.features, "y", ("no", "yes"), task.preparation)
+    table = tabular.read(Dataset.open(tmp_path), "train", task)
+    np.testing.assert_array_equal(table.features[:, 1], [-1.0, 0.0, 1.0, np.nan])
+    assert task.problem == Problem(3, 2)
+
+    about = {"features": ["a", "w"], "target": "y", "classes": ["no", "yes"], **fit.about(task.prepared)}
+    assert tabular.task_of(Weights({}, {}, json.loads(json.dumps(about)))) == task
+
+
+def test_a_model_that_does_not_say_what_it_was_made_from() -> None:
+    with pytest.raises(TrainingError, match="does not say what it was made from"):
+        tabular.task_of(Weights({}, {}, {"features": ["a"]}))
 
 
 def test_a_class_that_nobody_registered(tmp_path: Path) -> None:

@@ -1,0 +1,118 @@
+"""Which columns an experiment learns from, and what is done to them: a plan against what the edges registered."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Final
+
+from bus.errors import Invalid
+from bus.events.base import PrincipalId
+from bus.events.datasets import Column, ColumnKind, DatasetRegistered
+from bus.suggestions import did_you_mean
+from training.errors import TrainingError
+from training.plan import Plan
+from training.preprocessing.asked import Asked, Kind, Known, encode_of
+from training.preprocessing.preparation import Preparation
+from training.preprocessing.settling import settle
+
+Holders = Mapping[PrincipalId, DatasetRegistered]
+_KINDS: Final = {
+    ColumnKind.REAL: Kind.NUMBER,
+    ColumnKind.INTEGER: Kind.NUMBER,
+    ColumnKind.BOOLEAN: Kind.BOOLEAN,
+    ColumnKind.TEXT: Kind.TEXT,
+}
+_NUMBERS: Final = frozenset({Kind.NUMBER, Kind.BOOLEAN})
+
+
+def asked_of(plan: Plan, holders: Holders, target: str) -> Asked:
+    """What the plan asks for; where it leaves the columns out, those that every edge has and that can be learnt from.
+
+    Raises:
+        Invalid: It excludes a column that nobody has.
+    """
+    wanted = plan.data
+    shared = [name for name in _shared(holders) if name != target]
+    unknown = [name for name in wanted.exclude if not any(name in _named(body) for body in holders.values())]
+    if unknown:
+        raise Invalid(
+            "; ".join(f"data.exclude names {n!r}, which is no column; {did_you_mean(n, shared)}" for n in unknown),
+            code="plan.features",
+        )
+    usual = wanted.features or [name for name in shared if _learnt_from(name, holders, plan)]
+    features = tuple(name for name in usual if name not in wanted.exclude)
+    return Asked(plan.preprocessing, wanted.derive, features)
+
+
+def mismatches(asked: Asked, holders: Holders) -> Iterator[str]:
+    """Where the edges' columns are not what the plan needs, with the edge."""
+    for edge, body in sorted(holders.items()):
+        columns = _named(body)
+        for name in asked.columns:
+            if name not in columns:
+                yield f"{edge} has no column {name!r}; {did_you_mean(name, columns)}"
+            else:
+                yield from _unfit(edge, columns[name], asked)
+        if asked.derived and not body.features_modifiable:
+            yield f"{edge} does not permit features that are made from its columns: leave data.derive out"
+
+
+def prepared(asked: Asked, holders: Holders) -> Preparation:
+    """What is done to the columns; there are no ``mismatches``.
+
+    Raises:
+        Invalid: The plan asks for something that cannot be done.
+    """
+    try:
+        return settle(asked, {name: _known(name, holders.values()) for name in asked.columns})
+    except TrainingError as error:
+        raise Invalid(error.message, code=error.code) from error
+
+
+def _unfit(edge: PrincipalId, column: Column, asked: Asked) -> Iterator[str]:
+    kind = _kind(column)
+    if encode_of(column.name, kind, asked.preprocessing) is None:
+        if kind not in _NUMBERS:
+            hint = "; text can be learnt from with preprocessing.encode" if kind is Kind.TEXT else ""
+            yield f"{edge} holds {column.kind} in column {column.name!r}, features must be numbers{hint}"
+    elif kind is Kind.TEXT and column.words is None:
+        yield (
+            f"{edge} does not tell which words are in column {column.name!r}, since its owner does not want to or "
+            "there are too many: leave it out"
+        )
+
+
+def _known(name: str, bodies: Iterable[DatasetRegistered]) -> Known:
+    """A column over all edges."""
+    columns = [_named(body)[name] for body in bodies]
+    words: Counter[str] = Counter()
+    for column in columns:
+        words.update(column.words or {})
+    kinds = {_kind(column) for column in columns}
+    # True and false are numbers wherever another edge has numbers.
+    kind = kinds.pop() if len(kinds) == 1 else Kind.NUMBER if kinds <= _NUMBERS else Kind.OTHER
+    return Known(kind, any(column.nulls for column in columns), dict(words) or None)
+
+
+def _shared(holders: Holders) -> Sequence[str]:
+    """Columns that every edge has, in the order of the first edge."""
+    first, *others = [body for _, body in sorted(holders.items())]
+    return [c.name for c in first.columns if all(c.name in _named(body) for body in others)]
+
+
+def _learnt_from(name: str, holders: Holders, plan: Plan) -> bool:
+    """Whether a column is learnt from if the plan names none."""
+    columns = [_named(body)[name] for body in holders.values()]
+    if all(_kind(column) in _NUMBERS for column in columns):
+        return True
+    encoded = all(encode_of(name, _kind(column), plan.preprocessing) is not None for column in columns)
+    return encoded and all(column.words is not None for column in columns)
+
+
+def _named(body: DatasetRegistered) -> dict[str, Column]:
+    return {column.name: column for column in body.columns}
+
+
+def _kind(column: Column) -> Kind:
+    return _KINDS.get(column.kind, Kind.OTHER)
