@@ -10,10 +10,10 @@ demo: $(VENV)/.core
 	$(BIN)/muster demo
 
 test: $(VENV)/.dev
-	$(BIN)/pytest -n auto -m "not slow"
+	$(BIN)/pytest -n auto --dist worksteal -m "not slow"
 
 slow: $(VENV)/.dev
-	$(BIN)/pytest -n auto -m slow
+	$(BIN)/pytest -n auto --dist worksteal -m slow
 
 faults: $(VENV)/.dev
 	$(BIN)/python scripts/faults.py --seeds $(FAULTS) $(if $(WRITE),--write)

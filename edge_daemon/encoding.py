@@ -60,8 +60,11 @@ class Files:
     kept: Path
 
 
-def encode_update(command: RunCycle, files: Files) -> Encoded:
+def encode_update(command: RunCycle, files: Files) -> tuple[Encoded, bool]:
     """Write the frames of an update, and what they leave out if that is fed back. Reads a chunk at a time.
+
+    Returns:
+        What is said of them, and whether something that was left out before went into them.
 
     Raises:
         TrainingError: A difference is too large for the encoding, or the header is not that of the model.
@@ -82,7 +85,7 @@ def encode_update(command: RunCycle, files: Files) -> Encoded:
         if rest is not None:
             rest.finish()
         model, _ = outgoing.digest_of(files.model)
-        return Encoded(encoding=command.encoding, model=model, sent_bytes=sent, resumed=left.resumed)
+        return Encoded(encoding=command.encoding, model=model, sent_bytes=sent), left.there
 
 
 def frames_digest(path: Path) -> Digest:
@@ -138,7 +141,7 @@ class _Left:
         self._file.read(len(weights.digest))
 
     @property
-    def resumed(self) -> bool:
+    def there(self) -> bool:
         """Whether there is anything."""
         return self._file is not None
 

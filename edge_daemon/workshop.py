@@ -132,9 +132,9 @@ class Workshop:
             usage = ended.usage
             if ended.error is not None:
                 raise ended.error
-            went_on = (self.folder(job) / "inputs" / STATE).is_file()
             with during(Phase.CHECK):
-                result, encoded = await to_its_end(lambda _: self._taken(job, index))
+                result, encoded, added = await to_its_end(lambda _: self._taken(job, index))
+            went_on = added or (self.folder(job) / "inputs" / STATE).is_file()
         except TrainingError as error:
             return failed(error, _resources(usage), self._environment, self._identity.principal)
         finally:
@@ -147,7 +147,7 @@ class Workshop:
             scores=tuple(Score(**score.model_dump()) for score in result.scores),
             has_weights=result.weights is not None,
             encoded=encoded,
-            follows=job.command.follows if went_on or (encoded is not None and encoded.resumed) else None,
+            follows=job.command.follows if went_on else None,
         )
 
     def refuse(self, error: TrainingError) -> Outcome:
@@ -218,10 +218,10 @@ class Workshop:
     def _limits(self, job: Job) -> Limits:
         return self._settings.bounded(Limits.model_validate(job.command.limits.model_dump()))
 
-    def _taken(self, job: Job, index: Index) -> tuple[Result, Encoded | None]:
-        """What the worker wrote, checked and made ready to leave."""
+    def _taken(self, job: Job, index: Index) -> tuple[Result, Encoded | None, bool]:
+        """What the worker wrote, checked and made ready to leave; and whether what was left out before was added."""
         result = self._checked(job, index)
-        return result, self._encoded(job, result)
+        return result, *self._encoded(job, result)
 
     def _checked(self, job: Job, index: Index) -> Result:
         wanted = task(job.command.cycle.kind)
@@ -242,11 +242,11 @@ class Workshop:
             (output / STATE).replace(kept / STATE)
         return result
 
-    def _encoded(self, job: Job, result: Result) -> Encoded | None:
-        """Make the update smaller, if that is wanted."""
+    def _encoded(self, job: Job, result: Result) -> tuple[Encoded | None, bool]:
+        """Make the update smaller, if that is wanted; and whether something that was left out before was added."""
         command, folder = job.command, self.folder(job)
         if result.weights is None or command.encoding.plain or command.cycle.kind is not CycleKind.TRAIN:
-            return None
+            return None, False
         files = Files(
             model=folder / "inputs" / WEIGHTS,
             trained=result.weights,

@@ -11,12 +11,12 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, f
 
 from bus.errors import Configuration, Invalid
 from bus.events.base import DatasetId
+from bus.suggestions import did_you_mean
 from bus.wire.subjects import token
 from ingest.csv_reader import CsvOptions
 from ingest.domain.loading import Mode
 from ingest.domain.profile import Category, Split
 from ingest.domain.schema import Column
-from ingest.domain.suggestions import did_you_mean
 
 _PATHS: Final = ("train", "test", "report")
 

@@ -11,8 +11,8 @@ from typing import Any, Final
 
 from bus.errors import TREATMENT, MusterError, NotFound
 from bus.processes import die_with_parent
+from bus.suggestions import did_you_mean
 from ingest.domain.registration import Outcome
-from ingest.domain.suggestions import did_you_mean
 from muster.federation.layout import Layout
 
 PATIENCE_S: Final = 10.0

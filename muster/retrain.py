@@ -21,12 +21,12 @@ from typing import Final
 import msgpack
 
 from bus.errors import MusterError, NotFound
-from bus.events.base import DatasetId, Digest
-from bus.events.cycles import RunCycle, UpdateSealed
+from bus.events.base import DatasetId, Digest, MessageId
+from bus.events.cycles import RunCycle
 from bus.events.experiments import Failure
 from bus.events.weights import Encoding, Score, SealedObject
 from bus.weights import encoded
-from edge_daemon.domain.jobs import Outcome, task
+from edge_daemon.domain.jobs import task
 from edge_daemon.domain.retraining import Answer, Question
 from ingest.domain.profile import DatasetProfile
 from muster.bench import Bench
@@ -146,13 +146,7 @@ class Site:
         failure = answer.outcome.failure
         if failure is not None:
             return replace(result, reason=_why(failure, job), failed=failure.category != _MACHINE)
-        if answer.outcome.follows != job.update.follows:
-            return replace(
-                result,
-                reason="the edge went on from what it had kept of an earlier update, which was not done again here: it "
-                "is one of the experiment from which this one was forked, or could not be done",
-            )
-        reason = left_out(job.update, answer.outcome)
+        reason = began_apart(job.update.follows, answer.outcome.follows)
         if reason is not None:
             return replace(result, reason=reason)
         result = await self._compared(result, job, answer)
@@ -306,16 +300,18 @@ def _why(failure: Failure, job: Recorded) -> str:
     return f"the worker failed: {failure.message}"
 
 
-def left_out(update: UpdateSealed, outcome: Outcome) -> str | None:
-    """Why the encoding cannot be done again: what the edge had left out before was added once, and not both times."""
-    weights, again = update.weights, outcome.encoded
-    if weights is None or weights.encoded is None or again is None or weights.encoded.resumed == again.resumed:
+def began_apart(then: MessageId | None, now: MessageId | None) -> str | None:
+    """Why a job cannot be compared: what the edge had kept when it did it is not here.
+
+    Args:
+        then: The update that it went on from, as the log says; ``None`` for none.
+        now: The same of the job that was done again, which is given nothing where the edge had nothing.
+    """
+    if then == now:
         return None
-    if again.resumed:
-        return "the edge had lost what it had left out of its update before, and began again from nothing"
     return (
-        "the edge added what it had left out of its update before, and that is not here: it comes of doing again all "
-        "updates from the first on, and an update before this one could not be, or is a parent's of this fork"
+        "the edge went on from what it had kept of an earlier update, which was not done again here: it is one of the "
+        "experiment from which this one was forked, or could not be done"
     )
 
 

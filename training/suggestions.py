@@ -1,4 +1,7 @@
-"""Did you mean ...? For names that people type."""
+"""Did you mean ...? For names that people type.
+
+Who stands on ``bus`` takes ``bus.suggestions``; this package imports nothing of ours.
+"""
 
 from __future__ import annotations
 

@@ -6,17 +6,14 @@ import argparse
 import asyncio
 import os
 import re
-import subprocess
-import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.limit.bound import PASSES, Bound, Machine, machine
-from benchmarks.measure.ending import ask_when_parent_dies
-from benchmarks.measure.results import MB, Case, Result, read
+from benchmarks.measure.apart import result_apart
+from benchmarks.measure.results import MB, Case, Result
 from benchmarks.measure.tables import table
-from benchmarks.peers.report import size_of
 
 _TARGET = 1.5
 _NOTE = (
@@ -37,17 +34,6 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def run(case: Case, out: Path) -> Result:
-    """One case on Muster, in a process of its own."""
-    sizes = {"megabytes": case.megabytes, "edges": case.edges, "rounds": case.rounds, "out": out}
-    words = [word for name, value in sizes.items() for word in (f"--{name}", str(value))]
-    command = [sys.executable, "-m", "benchmarks.weights", *words]
-    done = subprocess.run(command, check=False, stdout=subprocess.DEVNULL, preexec_fn=ask_when_parent_dies)
-    if done.returncode:
-        raise SystemExit(f"Muster did not come to the end of {size_of(case)}")
-    return read([out])[-1]
-
-
 def report(found: Machine, results: Sequence[Result]) -> str:
     """The tables."""
     bounds: list[tuple[Result, Bound]] = [(result, found.bound(result.case)) for result in results]
@@ -57,7 +43,7 @@ def report(found: Machine, results: Sequence[Result]) -> str:
     ]
     ratios = [
         (
-            size_of(result.case),
+            str(result.case),
             f"{result.seconds:.3f}",
             f"{bound.seconds:.3f}",
             f"{result.seconds / bound.seconds:.2f}",
@@ -68,7 +54,7 @@ def report(found: Machine, results: Sequence[Result]) -> str:
         )
         for result, bound in bounds
     ]
-    shares = [(size_of(r.case), *(f"{b.cpu_s[step]:.3f}" for step in PASSES)) for r, b in bounds]
+    shares = [(str(r.case), *(f"{b.cpu_s[step]:.3f}" for step in PASSES)) for r, b in bounds]
     columns = ("size", "s per cycle", "least", "ratio", "CPU s", "least", "ratio", "CPUs used by others")
     return "\n\n".join(
         (
@@ -93,7 +79,7 @@ def main() -> None:
     here = asyncio.run(machine(os.cpu_count() or 1))
     with tempfile.TemporaryDirectory() as folder:
         out = wanted.out or Path(folder) / "results.jsonl"
-        print(report(here, [run(case, out) for case in cases]))
+        print(report(here, [result_apart("benchmarks.weights", case, out) for case in cases]))
 
 
 if __name__ == "__main__":

@@ -49,6 +49,11 @@ class Case:
         """What must be equal to be compared."""
         return (self.megabytes, self.edges, self.arrays, self.variant)
 
+    def __str__(self) -> str:
+        arrays = f", {self.arrays} arrays" if self.arrays else ""
+        variant = f", {self.variant}" if self.variant else ""
+        return f"{self.megabytes:g} MB x {self.edges}{arrays}{variant}"
+
 
 def per_round(value: float | None, rounds: int) -> int | None:
     """A count of all rounds, for one."""

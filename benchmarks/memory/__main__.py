@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks.measure.ending import ask_when_parent_dies
-from benchmarks.measure.results import Case, Result, read
+from benchmarks.measure.apart import result_apart
+from benchmarks.measure.results import Case, Result
 from benchmarks.memory import page
 from benchmarks.peers.fits import obstacle
-from benchmarks.peers.report import size_of
 from benchmarks.weights.__main__ import SYSTEM
 
 _DOCS = Path(__file__).parents[2] / "docs" / "explanation"
@@ -36,15 +34,9 @@ def run(case: Case, out: Path, limit_s: float) -> Result | None:
     """One point, in a process of its own; ``None`` if it does not fit here."""
     why_not = obstacle(case, Path(tempfile.gettempdir()))
     if why_not is not None:
-        print(f"{size_of(case)}: not run: {why_not}", file=sys.stderr, flush=True)
+        print(f"{case}: not run: {why_not}", file=sys.stderr, flush=True)
         return None
-    sizes = {"megabytes": case.megabytes, "edges": case.edges, "rounds": case.rounds, "limit-s": limit_s, "out": out}
-    words = [word for name, value in sizes.items() for word in (f"--{name}", str(value))]
-    command = [sys.executable, "-m", "benchmarks.weights", *words]
-    done = subprocess.run(command, check=False, stdout=subprocess.DEVNULL, preexec_fn=ask_when_parent_dies)
-    if done.returncode:
-        raise SystemExit(f"Muster did not come to the end of {size_of(case)}")
-    return read([out])[-1]
+    return result_apart("benchmarks.weights", case, out, limit_s=limit_s)
 
 
 def main() -> None:

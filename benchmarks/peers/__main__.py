@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import argparse
 import re
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from benchmarks.measure.ending import ask_when_parent_dies
+from benchmarks.measure.apart import run_apart
 from benchmarks.measure.results import Case, Result, read
 from benchmarks.peers import report
 from benchmarks.peers.fits import obstacle
@@ -69,11 +67,7 @@ def run(case: Case, wanted: argparse.Namespace) -> None:
     module = ["benchmarks.weights"] if case.system == "muster" else ["benchmarks.peers.case", "--system", case.system]
     if case.system != "muster":
         module += ["--cache", str(wanted.cache)]
-    sizes = {"megabytes": case.megabytes, "edges": case.edges, "rounds": case.rounds, "arrays": case.arrays}
-    options = {**sizes, "limit-s": wanted.limit_s, "out": wanted.out}
-    words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
-    command = [sys.executable, "-m", *module, *words]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, preexec_fn=ask_when_parent_dies)
+    done = run_apart(module, case, wanted.out, limit_s=wanted.limit_s)
     lines = (done.stdout if done.returncode == 0 else done.stderr).strip().splitlines()
     print(f"  {lines[0] if lines and done.returncode == 0 else ' / '.join(lines[-3:])}", flush=True)
 
@@ -91,7 +85,7 @@ def main() -> None:
     for case in cases(wanted):
         if wanted.missing and (case.system, case.size) in done:
             continue
-        print(f"{case.system} {report.size_of(case)}", flush=True)
+        print(f"{case.system} {case}", flush=True)
         why_not = obstacle(case, Path(tempfile.gettempdir()))
         if why_not is None:
             run(case, wanted)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from benchmarks.measure.results import MB, Case, Result, quietest, read
+from benchmarks.measure.results import MB, Result, quietest, read
 from benchmarks.measure.tables import table
 
 NAMES: Final[Mapping[str, str]] = {"muster": "Muster", "sockets": "sockets", "nvflare": "NVFlare", "flower": "Flower"}
@@ -22,13 +22,6 @@ _FOOTNOTE: Final = (
 Size = tuple[float, int, int, str]
 Cells = Mapping[str, Result]
 Value = Callable[[Result], float]
-
-
-def size_of(case: Case) -> str:
-    """The size of a case in words."""
-    arrays = f", {case.arrays} arrays" if case.arrays else ""
-    variant = f", {case.variant}" if case.variant else ""
-    return f"{case.megabytes:g} MB x {case.edges}{arrays}{variant}"
 
 
 def by_size(results: Sequence[Result]) -> dict[Size, dict[str, Result]]:
@@ -60,7 +53,7 @@ def tables(results: Sequence[Result]) -> str:
 def _side_by_side(title: str, sizes: Mapping[Size, Cells], value: Value, form: str, *, stars: bool = False) -> str:
     rows = []
     for cells in sizes.values():
-        row = [size_of(next(iter(cells.values())).case)]
+        row = [str(next(iter(cells.values())).case)]
         row += [_cell(cells.get(system), value, form, stars=stars) for system in NAMES]
         row += [_over(cells, other, value) for other in _OTHERS]
         rows.append(row)
@@ -95,7 +88,7 @@ def _memory(sizes: Mapping[Size, Cells]) -> str:
     rows = []
     for cells in sizes.values():
         muster = cells.get("muster")
-        row = [size_of(next(iter(cells.values())).case)]
+        row = [str(next(iter(cells.values())).case)]
         row += [_cell(muster, column(group), "{:.0f}") for group in ("server", "server and broker")]
         row += [_cell(cells.get(other), column("server"), "{:.0f}") for other in _OTHERS]
         row += [_cell(cells.get(system), column("edge"), "{:.0f}") for system in NAMES]
@@ -110,7 +103,7 @@ def _wire(sizes: Mapping[Size, Cells]) -> str:
     for cells in sizes.values():
         case = next(iter(cells.values())).case
         floor = 2 * case.edges * case.megabytes * MB
-        row = [size_of(case)]
+        row = [str(case)]
         row += [
             f"{found.loopback_bytes / floor:.2f}"
             if (found := cells.get(system)) is not None and found.loopback_bytes is not None
@@ -164,7 +157,7 @@ def _arrays(sizes: Mapping[Size, Cells]) -> float | None:
 def _missing(results: Sequence[Result], sizes: Mapping[Size, Cells]) -> str:
     """Why there is no result where there is none, and what was measured."""
     lines = [
-        f"- {NAMES[system]}, {size_of(result.case)}: {result.outcome}"
+        f"- {NAMES[system]}, {result.case}: {result.outcome}"
         for cells in sizes.values()
         for system, result in cells.items()
         if not result.done

@@ -134,7 +134,8 @@ class UpdateSealed(Event):
     environment: Digest
     """Of interpreter, framework and platform versions."""
     follows: MessageId | None = None
-    """The earlier update of this edge whose kept state it went on from; ``None`` if it began without."""
+    """The earlier update of this edge that it went on from: what was kept of that, state or what its encoding had left
+    out, went into this one. ``None`` if it began without."""
 
 
 class UpdateFailed(Event):

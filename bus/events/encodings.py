@@ -5,13 +5,13 @@ Vendor, policy engine and aggregator have to agree on it; how it is done is the 
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 from typing import Final
 
 from bus.errors import Invalid
 from bus.events.strategies import KINDS
 from bus.events.weights import BFLOAT16, EXACT, FLOAT16, INT8, NO_COMPRESSION, ZSTD, Encoding
+from bus.suggestions import did_you_mean
 
 VALUES: Final = (EXACT, FLOAT16, BFLOAT16, INT8)
 COMPRESSIONS: Final = (NO_COMPRESSION, ZSTD)
@@ -58,6 +58,5 @@ def check(encoding: Encoding, strategy: str) -> Encoding:
 def _known(field: str, word: str, words: Iterable[str]) -> None:
     known = list(words)
     if word not in known:
-        nearest = difflib.get_close_matches(word, known, n=1)
-        advice = f"did you mean {nearest[0]!r}?" if nearest else f"known are {', '.join(known)}"
+        advice = did_you_mean(word, known, opening="known are ", any_case=False)
         raise Invalid(f"{field} {word[:40]!r} is no encoding that is known; {advice}", code="encoding.unknown")

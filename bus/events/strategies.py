@@ -6,7 +6,6 @@ the business of ``aggregator.domain.strategies``, which has one implementation f
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from typing import Final
 
 from bus.errors import Invalid
 from bus.events.experiments import Strategy
+from bus.suggestions import did_you_mean
 
 Values = Mapping[str, float]
 """Parameters by name."""
@@ -322,7 +322,4 @@ def enough(strategy: Strategy, updates: int) -> None:
 
 def _near(wrong: str, known: Iterable[str]) -> str:
     names = sorted(known)
-    nearest = difflib.get_close_matches(wrong, names, n=1)
-    if nearest:
-        return f"did you mean {nearest[0]!r}?"
-    return f"known are {', '.join(names)}" if names else "it has none"
+    return did_you_mean(wrong, names, opening="known are ", any_case=False) if names else "it has none"

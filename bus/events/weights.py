@@ -56,8 +56,6 @@ class Encoded(Payload):
     """Of the body that they are the difference to: the global model of the cycle."""
     sent_bytes: int
     """Of all frames together, without seals."""
-    resumed: bool = False
-    """Whether the edge added what it had left out before."""
 
 
 class SealedObject(Payload):

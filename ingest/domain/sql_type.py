@@ -13,7 +13,7 @@ from typing import Final
 
 from bus.errors import Invalid
 from bus.events.datasets import ColumnKind
-from ingest.domain.suggestions import did_you_mean
+from bus.suggestions import did_you_mean
 
 
 class SqlName(StrEnum):

@@ -12,11 +12,11 @@ from typing import Final
 import msgpack
 
 from bus.events.datasets import ColumnKind
+from bus.suggestions import did_you_mean
 from ingest.domain.findings import Finding, Severity, error, of_fault, warning
 from ingest.domain.profile import LABEL_KINDS, MAX_CLASSES, MAX_LABEL, Category, label, not_a_class
 from ingest.domain.records import Fault, Record, Value, excerpt
 from ingest.domain.schema import repeated
-from ingest.domain.suggestions import did_you_mean
 from ingest.domain.validation import Context, Registry, Validator
 
 DUPLICATES_WITHIN: Final = 1_000_000

@@ -12,10 +12,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from bus.errors import Conflict, Integrity, NotFound
 from bus.events.datasets import ColumnKind
+from bus.suggestions import did_you_mean
 from ingest.domain.loading import Aim, LoadedPart, Step, StoredDataset
 from ingest.domain.profile import Split
 from ingest.domain.records import Values
-from ingest.domain.suggestions import did_you_mean
 from ingest.store import catalogue
 from ingest.store.engine import bare, connected, reading, writing
 from ingest.store.load import Load, State, begin, settle, use_up

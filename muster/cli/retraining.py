@@ -13,8 +13,8 @@ from rich.markup import escape
 
 from bus.errors import TREATMENT, Configuration, Integrity, MusterError, NotFound, WorkerFailed
 from bus.events.weights import SealedObject
+from bus.suggestions import did_you_mean
 from bus.weights import encoded
-from ingest.domain.suggestions import did_you_mean
 from muster.cli.frame import Frame, table
 from muster.client import Client
 from muster.federation.layout import OPERATOR

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-from sklearn.datasets import load_breast_cancer
 
 from training.categories.tabular import Table, Task
 
@@ -38,6 +37,9 @@ class Collection:
 
 def collection() -> Collection:
     """The three hospitals; the same each time."""
+    # Takes as long as all the rest of the command line, which has this module among its commands.
+    from sklearn.datasets import load_breast_cancer
+
     bunch = load_breast_cancer()
     names = tuple(name.replace(" ", "_") for name in bunch.feature_names)
     classes = tuple(sorted(bunch.target_names))

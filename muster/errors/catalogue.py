@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import Final
 
 from bus.errors import NotFound
+from bus.suggestions import nearest
 from muster.errors import (
     audit,
     averaging,
@@ -79,5 +79,5 @@ def found(name: str) -> Entry:
 
 def _near(code: str) -> str:
     """All codes are too many to list."""
-    near = difflib.get_close_matches(code, BY_CODE, n=1)
-    return f"did you mean {near[0]!r}? " if near else ""
+    near = nearest(code, BY_CODE, any_case=False)
+    return f"did you mean {near!r}? " if near else ""

@@ -27,6 +27,14 @@ def test_layers_are_kept() -> None:
     assert done.returncode == 0, done.stdout
 
 
+def test_the_command_line_begins_without_frameworks() -> None:
+    """Each takes as long to import as all the rest, and every command would wait for it."""
+    heavy = "{'sklearn', 'scipy', 'torch', 'tensorflow', 'pandas'}"
+    script = f"import sys, muster.cli.main; sys.exit(', '.join({heavy} & set(sys.modules)) or 0)"
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.parametrize("package", PACKAGES)
 def test_every_folder_has_a_charter(package: str) -> None:
     for path in (ROOT / package).rglob("__init__.py"):

@@ -12,8 +12,8 @@ from sklearn.ensemble import RandomForestClassifier
 from muster.demo.data import SHARES, collection
 from support.terminal import Terminal
 from training.categories import tabular
-from training.frameworks import forests
 from training.frameworks import sklearn as plugin
+from training.frameworks.sklearn import trees
 from training.registry import Rows
 from training.seeds import derive
 from training.weights import Weights, read_weights
@@ -46,7 +46,7 @@ def together(weights: Weights) -> RandomForestClassifier:
     for cycle in range(1, CYCLES + 1):
         for hospital in found.hospitals.values():
             rows = Rows(tabular._standardised(hospital.train.features, weights), hospital.train.target)
-            seed = derive(SEED, "trees", cycle, forests.fingerprint(rows))
+            seed = derive(SEED, "trees", cycle, trees.fingerprint(rows))
             own = RandomForestClassifier(TREES, min_samples_leaf=LEAF, random_state=seed)
             own.fit(rows.inputs, rows.target)
             if whole is None:

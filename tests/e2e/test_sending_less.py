@@ -43,9 +43,9 @@ async def test_encoded_updates_replay_and_retrain(tmp_path: Path) -> None:
 
         for update in await updates(town, identity):
             assert update.weights is not None
-            said = update.weights.encoded
-            assert (said is not None) is (update.cycle.kind is CycleKind.TRAIN)
-            assert said is None or said.resumed is (update.cycle.number > 1)
+            training = update.cycle.kind is CycleKind.TRAIN
+            assert (update.weights.encoded is not None) is training
+            assert (update.follows is not None) is (training and update.cycle.number > 1)
 
         terminal = Terminal(tmp_path, town.layout.directory)
         replayed = await terminal.succeed("replay", identity)
@@ -56,7 +56,7 @@ async def test_encoded_updates_replay_and_retrain(tmp_path: Path) -> None:
         assert not list(town.layout.data("hospital-a").glob("retrain-*"))
 
         tamper(town.layout.data("hospital-b") / "store.sqlite")
-        done = await terminal("replay", identity, "--retrain", "--json")
+        done = await terminal("replay", identity, "--retrain", "--edge", "hospital-b", "--json")
         assert done.status == 6, done.err
         trained = [u for u in done.json["updates"] if u["cycle"] == "1-train-1" and u["edge"] == "hospital-b"]
         (different,) = trained

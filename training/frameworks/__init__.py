@@ -1,1 +1,1 @@
-"""One module per framework: the only places that import it. Each offers ``tabular`` (see ``training.registry``)."""
+"""One package per framework: the only places that import it. Each offers ``tabular`` (see ``training.registry``)."""

@@ -27,26 +27,28 @@ async def begun(site: Site) -> SealedObject:
     return await site.model_of((await site.answers(2))[1])
 
 
-async def trained(site: Site, model: SealedObject, number: int, **changes: object) -> tuple[MessageId, SealedObject]:
-    """The id of the edge's update, and its body."""
+async def trained(
+    site: Site, model: SealedObject, number: int, **changes: object
+) -> tuple[MessageId, MessageId | None, SealedObject]:
+    """The id of the edge's update, the one that it went on from, and its body."""
     there = len([r async for r in verified(site.broker, people.directory(), "ev.acme.update.>", reject=ignore)])
     await site.order(CycleKind.TRAIN, number, model=model, encoding=ROUGH, **changes)
     record = (await site.answers(there + 1))[-1]
     assert isinstance(record.body, UpdateSealed), record.body
     assert record.body.weights is not None
     assert record.body.resources.sent_bytes == record.body.weights.sent_bytes
-    return record.id, record.body.weights
+    return record.id, record.body.follows, record.body.weights
 
 
 async def test_what_was_left_out_goes_into_the_next_update(tmp_path: Path) -> None:
     site = await Site.made(tmp_path)
     async with site.running():
         model = await begun(site)
-        first, one = await trained(site, model, 1)
+        first, begun_from, one = await trained(site, model, 1)
         # The first one counted, says the coordinator; and then, that nothing did.
-        _, other = await trained(site, model, 2, follows=first)
-        _, alone = await trained(site, model, 3)
-    assert [body.encoded.resumed for body in (one, other, alone) if body.encoded] == [False, True, False]
+        _, gone_on_from, other = await trained(site, model, 2, follows=first)
+        _, alone_from, alone = await trained(site, model, 3)
+    assert [begun_from, gone_on_from, alone_from] == [None, first, None]
     blobs = site.broker.blobs()
     for body in (one, other, alone):
         assert body.encoded is not None

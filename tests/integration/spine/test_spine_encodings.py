@@ -64,7 +64,7 @@ async def test_every_strategy_that_allows_it_trains_and_replays(tmp_path: Path, 
     sealed = [update.weights for update in updates(history)]
     assert len(sealed) == 3 * CYCLES
     assert all(w.encoded and w.encoded.encoding == encoding for w in sealed if w)
-    assert [w.encoded.resumed for w in sealed if w and w.encoded] == [False] * 3 + [True] * 3 * (CYCLES - 1)
+    assert [update.follows is not None for update in updates(history)] == [False] * 3 + [True] * 3 * (CYCLES - 1)
 
 
 async def test_the_bytes_that_are_counted_are_those_that_lie_there(tmp_path: Path) -> None:

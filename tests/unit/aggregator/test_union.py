@@ -361,5 +361,5 @@ def peak_bytes(chunks: int) -> int:
 
 def test_memory_does_not_grow_with_the_members() -> None:
     peak_bytes(3)
-    # A run of each body more or less is held as threads take turns; 90 runs more of each would be 35 MB.
-    assert peak_bytes(96) < 1.5 * peak_bytes(6)
+    # A few runs of each body more or less are held as threads take turns; 90 runs more of each would be 35 MB.
+    assert peak_bytes(96) < 3 * peak_bytes(6)

@@ -44,18 +44,18 @@ class Bench:
         save_file({"w": weights}, path, {"muster": json.dumps(content)})
         return path
 
-    def encode(self, model: np.ndarray, trained: np.ndarray, cycle: int = 1) -> tuple[Encoded, np.ndarray]:
-        """What is said, and what it is decoded to."""
+    def encode(self, model: np.ndarray, trained: np.ndarray, cycle: int = 1) -> tuple[Encoded, bool, np.ndarray]:
+        """What is said, whether what was left out before went into it, and what it is decoded to."""
         number = self._told.cycle.model_copy(update={"number": cycle})
         command = self._told.model_copy(update={"cycle": number})
         files = Files(
             self.write("model", model), self.write("trained", trained), self.left, self._folder, self._folder / "kept"
         )
-        said = encode_update(command, files)
+        said, added = encode_update(command, files)
         encoded.decode_file(self._folder / FRAMES, files.model, said.encoding, self._folder / "decoded")
         if command.encoding.error_feedback:
             self.left = (self._folder / "kept" / RESIDUAL).rename(self._folder / f"left-{cycle}")
-        return said, load_file(self._folder / "decoded")["w"]
+        return said, added, load_file(self._folder / "decoded")["w"]
 
     @property
     def frames(self) -> Path:
@@ -65,13 +65,13 @@ class Bench:
 def test_what_is_said_of_an_update(tmp_path: Path, told: RunCycle) -> None:
     bench, rng = Bench(tmp_path, told, BOTH), np.random.default_rng(0)
     model = rng.normal(size=400_000).astype(np.float32)
-    said, found = bench.encode(model, model + rng.normal(0, 0.01, model.size).astype(np.float32))
+    said, added, found = bench.encode(model, model + rng.normal(0, 0.01, model.size).astype(np.float32))
     frames = list(encoded.read_frames(bench.frames))
     assert len(frames) == -(-(tmp_path / "model").stat().st_size // CHUNK_BYTES) == 4
     assert said.sent_bytes == sum(map(len, frames))
     assert said.model == outgoing.digest_of(tmp_path / "model")[0]
     assert said.encoding == BOTH
-    assert not said.resumed
+    assert not added
     assert frames_digest(bench.frames) != outgoing.digest_of(bench.frames)[0]
     assert (found != model).sum() == pytest.approx(0.02 * model.size, rel=0.03)
 
@@ -82,8 +82,8 @@ def test_over_cycles_nothing_is_lost(tmp_path: Path, told: RunCycle, encoding: E
     model, wanted, went = np.zeros(300_000, np.float32), np.zeros(300_000), np.zeros(300_000)
     for cycle in range(1, 6):
         trained = model + rng.normal(0, 0.01, model.size).astype(np.float32)
-        said, found = bench.encode(model, trained, cycle)
-        assert said.resumed is (cycle > 1)
+        _, added, found = bench.encode(model, trained, cycle)
+        assert added is (cycle > 1)
         wanted += trained.astype(float) - model
         went += found.astype(float) - model
         model = found
@@ -104,14 +104,14 @@ def test_a_residual_that_is_damaged_or_another_models_is_as_good_as_none(tmp_pat
     assert good is not None
     whole = good.read_bytes()
     fresh = frames_digest(bench.frames)
-    assert bench.encode(model, trained)[0].resumed
+    assert bench.encode(model, trained)[1]
     assert frames_digest(bench.frames) != fresh
     flipped = bytearray(whole)
     flipped[100] ^= 1
     for content in (bytes(flipped), whole[:-5], b"", b"sha256:" + bytes(64) + whole[71:]):
         bench.left = tmp_path / "bad"
         bench.left.write_bytes(content)
-        assert not bench.encode(model, trained)[0].resumed
+        assert not bench.encode(model, trained)[1]
         assert frames_digest(bench.frames) == fresh
 
 

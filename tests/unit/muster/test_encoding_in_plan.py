@@ -11,16 +11,11 @@ from bus.events.encodings import check
 from bus.events.strategies import KINDS
 from bus.events.weights import Encoding
 from muster.submit import encoding_of, read_draft
-from support.jobs import LOGISTIC as MODEL
-
-HEAD = "name: x\nmodel: model.py\ndata: {dataset: d}\ncycles: 1\n"
+from support.plans import plan_file
 
 
 def plan(folder: Path, encoding: str, strategy: str = "fedavg") -> Path:
-    (folder / "model.py").write_text(MODEL)
-    path = folder / "plan.yaml"
-    path.write_text(f"{HEAD}strategy: {{name: {strategy}}}\ntransport: {{encoding: {encoding}}}\n")
-    return path
+    return plan_file(folder, f"strategy: {{name: {strategy}}}", f"transport: {{encoding: {encoding}}}")
 
 
 @pytest.mark.parametrize(

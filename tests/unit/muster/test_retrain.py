@@ -14,20 +14,19 @@ from numpy.typing import NDArray
 from bus.events.base import Digest, MessageId, PrincipalId
 from bus.events.cycles import Cycle, CycleKind, CycleOpened, RunCycle
 from bus.events.experiments import ExperimentAdmitted, ExperimentStarted
-from bus.events.weights import Encoded, Encoding
 from bus.wire import subjects
 from bus.wire.envelope import message_id
 from bus.wire.record import Record
-from edge_daemon.domain.jobs import Outcome
 from muster.cli.proof import replay_
 from muster.cli.retraining import status
 from muster.recorded import recorded
-from muster.retrain import Report, Retrained, left_out
+from muster.retrain import Report, Retrained, began_apart
 from muster.tensors import Difference, first_difference
 from support.story import EDGES, START, Story, X, failed, registered, sealed, submission, update
 from training.weights import Weights, write_weights
 
 TRAIN = Cycle(number=1, kind=CycleKind.TRAIN)
+ONE = MessageId("one")
 
 
 def opened(story: Story, cycle: Cycle) -> Record:
@@ -174,18 +173,10 @@ def test_options_that_do_not_fit(options: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize(
     ("then", "now", "words"),
-    [(True, True, None), (False, False, None), (True, False, "that is not here"), (False, True, "had lost")],
+    [(ONE, ONE, None), (None, None, None), (ONE, None, "was not done again here")],
 )
-def test_an_encoding_that_cannot_be_done_again_is_not_called_different(
-    then: bool, now: bool, words: str | None
+def test_what_an_edge_began_from_otherwise_is_not_called_different(
+    then: MessageId | None, now: MessageId | None, words: str | None
 ) -> None:
-    def encoded(resumed: bool) -> Encoded:
-        encoding = Encoding(values="int8", error_feedback=True)
-        return Encoded(encoding=encoding, model=Digest("sha256:m"), sent_bytes=3, resumed=resumed)
-
-    body = sealed("update").model_copy(update={"encoded": encoded(then)})
-    said = update("hospital-a", TRAIN).model_copy(update={"weights": body})
-    outcome = Outcome(resources=said.resources, environment=said.environment, encoded=encoded(now))
-    found = left_out(said, outcome)
+    found = began_apart(then, now)
     assert found is None if words is None else words in (found or "")
-    assert left_out(update("hospital-a", TRAIN), outcome) is None

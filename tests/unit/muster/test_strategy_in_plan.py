@@ -8,24 +8,8 @@ import pytest
 
 from bus.errors import Invalid
 from muster.submit import read_draft, settled
-
-MODEL = '''"""A model."""
-
-framework = "sklearn"
-category = "tabular_classification"
-main_method = "build"
-model_type = "linear"
-
-
-def build():
-    """Make it."""
-'''
-
-
-def plan(folder: Path, strategy: str) -> Path:
-    path = folder / "plan.yaml"
-    path.write_text(f"name: x\nmodel: model.py\ndata: {{dataset: d}}\ncycles: 1\nstrategy: {strategy}\n")
-    return path
+from support.jobs import LOGISTIC
+from support.plans import plan_file
 
 
 @pytest.mark.parametrize(
@@ -39,20 +23,18 @@ def plan(folder: Path, strategy: str) -> Path:
     ],
 )
 def test_what_is_wrong_in_a_plan_is_named(tmp_path: Path, strategy: str, words: str) -> None:
-    (tmp_path / "model.py").write_text(MODEL)
     with pytest.raises(Invalid, match=words):
-        read_draft(plan(tmp_path, strategy))
+        read_draft(plan_file(tmp_path, f"strategy: {strategy}"))
 
 
 def test_the_values_of_a_plan_are_those_that_are_said(tmp_path: Path) -> None:
-    (tmp_path / "model.py").write_text(MODEL)
-    strategy = read_draft(plan(tmp_path, "{name: multikrum, parameters: {f: 2}}")).plan.strategy
+    strategy = read_draft(plan_file(tmp_path, "strategy: {name: multikrum, parameters: {f: 2}}")).plan.strategy
     assert settled(strategy.name, strategy.parameters).parameters == {"f": 2.0, "keep": 0.0}
 
 
 def test_scaffold_is_refused_for_anything_but_plain_sgd(tmp_path: Path) -> None:
-    (tmp_path / "model.py").write_text(MODEL.replace("sklearn", "torch"))
-    path = plan(tmp_path, "{name: scaffold}")
+    torch = LOGISTIC.replace('"sklearn"', '"torch"')
+    path = plan_file(tmp_path, "strategy: {name: scaffold}", model=torch)
     assert read_draft(path).plan.strategy.name == "scaffold"
     path.write_text(path.read_text() + "training: {optimizer: adam}\n")
     with pytest.raises(Invalid, match="plain SGD") as refused:

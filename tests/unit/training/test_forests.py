@@ -13,8 +13,8 @@ from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor, RandomFo
 from training.categories import tabular
 from training.categories.tabular import Run, Table, Task
 from training.errors import TrainingError
-from training.frameworks import forests
 from training.frameworks import sklearn as plugin
+from training.frameworks.sklearn import trees
 from training.plan import Training
 from training.registry import Problem, Rows
 from training.scores import Where
@@ -61,7 +61,7 @@ def test_the_union_predicts_what_the_estimators_do_together(estimator: Estimator
     edges = [table.take(np.arange(start, len(table), 3)) for start in range(3)]
     whole = trained(estimator, edges, task, cycles=2)
     assert len(whole.tensors["model.trees.nodes"]) == 3 * 2 * estimator.n_estimators
-    assert {whole.reductions[f"model.{name}"] for name in forests.REDUCTIONS} == {"union:trees", "union:nodes"}
+    assert {whole.reductions[f"model.{name}"] for name in trees.REDUCTIONS} == {"union:trees", "union:nodes"}
     assert whole.reductions["preprocessing.mean"] == KEEP
 
     inputs = tabular._standardised(table.features, whole)
@@ -69,7 +69,7 @@ def test_the_union_predicts_what_the_estimators_do_together(estimator: Estimator
     for cycle in (1, 2):
         for edge in edges:
             rows = Rows(tabular._standardised(edge.features, whole), tabular._scaled_target(edge.target, whole, task))
-            seed = derive(SEED, "trees", cycle, forests.fingerprint(rows))
+            seed = derive(SEED, "trees", cycle, trees.fingerprint(rows))
             own = type(estimator)(**{**estimator.get_params(), "random_state": seed}).fit(rows.inputs, rows.target)
             if together is None:
                 together = own
@@ -161,37 +161,37 @@ def test_what_a_forest_has_no_use_for_is_refused(training: Training) -> None:
 
 
 SMALL = {
-    forests.NODES: np.array([3, 1], np.int64),
-    forests.LEFT: np.array([1, -1, -1, -1], np.int32),
-    forests.RIGHT: np.array([2, -1, -1, -1], np.int32),
-    forests.FEATURE: np.array([1, -1, -1, -1], np.int32),
-    forests.THRESHOLD: np.array([0.5, 0.0, 0.0, 0.0]),
-    forests.VALUE: np.array([[0.0], [2.0], [4.0], [10.0]]),
+    trees.NODES: np.array([3, 1], np.int64),
+    trees.LEFT: np.array([1, -1, -1, -1], np.int32),
+    trees.RIGHT: np.array([2, -1, -1, -1], np.int32),
+    trees.FEATURE: np.array([1, -1, -1, -1], np.int32),
+    trees.THRESHOLD: np.array([0.5, 0.0, 0.0, 0.0]),
+    trees.VALUE: np.array([[0.0], [2.0], [4.0], [10.0]]),
 }
 
 
 def test_a_forest_by_hand() -> None:
-    found = forests.predicted(SMALL, np.array([[9.0, 0.5], [9.0, 0.6]]), Problem(2, None))
+    found = trees.predicted(SMALL, np.array([[9.0, 0.5], [9.0, 0.6]]), Problem(2, None))
     assert found[:, 0].tolist() == [6.0, 7.0]
 
 
 @pytest.mark.parametrize(
     ("name", "values", "what"),
     [
-        (forests.NODES, [3, 2], "number of its nodes"),
-        (forests.NODES, [4, 0], "sizes of its trees"),
-        (forests.NODES, [2**63 - 1, 1], "sizes of its trees"),
-        (forests.LEFT, [0, -1, -1, -1], "children"),
-        (forests.LEFT, [3, -1, -1, -1], "children"),
-        (forests.RIGHT, [2**31 - 1, -1, -1, -1], "children"),
-        (forests.RIGHT, [-1, -1, -1, -1], "children"),
-        (forests.RIGHT, [2, 2, -1, -1], "leaves"),
-        (forests.FEATURE, [2, -1, -1, -1], "columns"),
-        (forests.FEATURE, [-1, -1, -1, -1], "columns"),
+        (trees.NODES, [3, 2], "number of its nodes"),
+        (trees.NODES, [4, 0], "sizes of its trees"),
+        (trees.NODES, [2**63 - 1, 1], "sizes of its trees"),
+        (trees.LEFT, [0, -1, -1, -1], "children"),
+        (trees.LEFT, [3, -1, -1, -1], "children"),
+        (trees.RIGHT, [2**31 - 1, -1, -1, -1], "children"),
+        (trees.RIGHT, [-1, -1, -1, -1], "children"),
+        (trees.RIGHT, [2, 2, -1, -1], "leaves"),
+        (trees.FEATURE, [2, -1, -1, -1], "columns"),
+        (trees.FEATURE, [-1, -1, -1, -1], "columns"),
     ],
 )
 def test_arrays_that_are_no_trees_are_refused(name: str, values: list[int], what: str) -> None:
     bad = {**SMALL, name: np.array(values, SMALL[name].dtype)}
     with pytest.raises(TrainingError, match=what) as refused:
-        forests.predicted(bad, np.zeros((2, 2)), Problem(2, None))
+        trees.predicted(bad, np.zeros((2, 2)), Problem(2, None))
     assert refused.value.code == "model.trees"
