@@ -16,7 +16,7 @@ from training.suggestions import known_or_nearest
 
 _MIB: Final = 1024 * 1024
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
-Optimizer = Literal["adadelta", "adagrad", "adam", "adamax", "adamw", "nadam", "radam", "rmsprop", "sgd"]
+Optimizer = Literal["adadelta", "adagrad", "adam", "adamax", "adamw", "ftrl", "nadam", "radam", "rmsprop", "sgd"]
 Loss = Literal["cross_entropy", "multi_margin", "mse", "mae", "huber", "smooth_l1"]
 """The first two are for classes, the others for numbers."""
 
@@ -62,13 +62,16 @@ class Training(_Section):
     shuffle: bool = True
     """Whether rows are taken in a new, seeded order in every epoch."""
     optimizer: Optimizer | None = None
-    """What takes the steps; it begins anew in every cycle. For torch: ``sgd`` if left out."""
+    """What takes the steps; it begins anew in every cycle. ``ftrl`` is TensorFlow's, ``radam`` PyTorch's. Left out:
+    for torch ``sgd``; for tensorflow that of a compiled model, else ``sgd``."""
     momentum: float | None = Field(default=None, ge=0, lt=1)
-    """Of the optimizers ``sgd`` and ``rmsprop``. For torch: 0 if left out."""
+    """Of the optimizers ``sgd`` and ``rmsprop``. For torch and tensorflow: 0 if left out."""
     weight_decay: float | None = Field(default=None, ge=0)
-    """What the optimizer makes of the parameters' size. For torch: PyTorch's default for the optimizer if left out."""
+    """What the optimizer makes of the parameters' size. For torch and tensorflow: the framework's default for the
+    optimizer if left out."""
     loss: Loss | None = None
-    """What is made small. For torch: ``cross_entropy`` for classes, ``mse`` for numbers if left out."""
+    """What is made small. Left out: ``cross_entropy`` for classes and ``mse`` for numbers; for tensorflow that of a
+    compiled model, if it has one."""
 
     @property
     def canonical(self) -> str:

@@ -183,7 +183,7 @@ class Framework:
     install: str
     reduction: str = MEAN
     least_bytes: int = 0
-    """Address space without which it aborts in mid-load, too abruptly to say why."""
+    """Address space without which it aborts in mid-load, or hangs, and says nothing."""
 
     @property
     def installed(self) -> bool:
@@ -254,6 +254,14 @@ _OWN: Final = (
         _TABULAR,
         "pip install 'muster-fl[torch]'",
         least_bytes=1024**3,
+    ),
+    Framework(
+        "tensorflow",
+        "training.frameworks.tensorflow",
+        "tensorflow",
+        _TABULAR,
+        "pip install 'muster-fl[tensorflow]'",
+        least_bytes=3 * 1024**3 // 2,
     ),
 )
 

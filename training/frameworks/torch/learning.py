@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from training.errors import egress_error
+from training.frameworks.steps import batches, diverged
 from training.frameworks.torch.recipe import Recipe
 from training.plan import Training
 from training.registry import Guidance, Report
@@ -70,28 +70,13 @@ class Lesson:
         return steps, float(optimizer.param_groups[0]["lr"])
 
     def _batches(self, seed: int) -> Iterator[Tensor]:
-        """Indices of rows, in the order of the steps.
-
-        A last batch of one row joins the one before: batch normalisation cannot do with one row.
-        """
-        count, size = len(self.target), self.recipe.batch_rows
-        order = np.arange(count)
-        if self.training.shuffle:
-            order = np.random.Generator(np.random.PCG64(seed)).permutation(count)
-        cuts = list(range(size, count, size))
-        if cuts and size > 1 and count - cuts[-1] == 1:
-            cuts.pop()
-        for part in np.split(order, cuts):
-            yield torch.from_numpy(part)
+        rows = batches(len(self.target), self.recipe.batch_rows, seed, shuffle=self.training.shuffle)
+        yield from map(torch.from_numpy, rows)
 
     def _check_finite(self, epoch: int) -> None:
         for name, tensor in self.module.state_dict().items():
             if tensor.is_floating_point() and not torch.isfinite(tensor).all():
-                raise egress_error(
-                    "weights.finite",
-                    f"tensor 'model.{name[:80]}' has values that are not finite after epoch {epoch}: lower the "
-                    "learning rate, or check the features",
-                )
+                raise diverged(name, epoch)
 
 
 class _Guide:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from training.errors import Category, TrainingError, model_error
+from training.frameworks.steps import predicted
 from training.frameworks.torch.learning import Lesson
 from training.frameworks.torch.recipe import recipe, shaped
 from training.model import described
@@ -117,11 +118,7 @@ class ModuleModel:
         """See ``TabularModel``."""
         if not len(inputs):
             return ClassPrediction(np.zeros(0, np.int64))
-        outputs = self._outputs(parameters, inputs)
-        if outputs.ndim == 1:
-            outputs = np.stack([np.zeros_like(outputs), outputs], axis=1)
-        shifted = np.exp(outputs - outputs.max(axis=1, keepdims=True))
-        return ClassPrediction(outputs.argmax(axis=1), shifted / shifted.sum(axis=1, keepdims=True))
+        return predicted(self._outputs(parameters, inputs))
 
     def values(self, parameters: Parameters, inputs: NDArray[np.float64]) -> NDArray[np.float64]:
         """See ``TabularModel``."""
