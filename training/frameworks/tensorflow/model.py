@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import Any, Final
 
 import keras
 import numpy as np
@@ -124,7 +124,7 @@ class KerasModel:
                 )
             self._place(parameters)
             kind = self._type if self._problem.classes is None else "int64"
-            inputs, target = tf.constant(rows.inputs, self._type), tf.constant(np.asarray(rows.target), kind)
+            inputs, target = _tensor(rows.inputs, self._type), _tensor(rows.target, kind)
             lesson = Lesson(self._model, self._given, inputs, target, training, whole, guidance)
             steps, step_size = lesson.learn(seed=seed, cycle=cycle, report=report)
         return Learned(self._taken(), steps, step_size)
@@ -144,7 +144,7 @@ class KerasModel:
         with _blamed():
             self._place(parameters)
             parts = [
-                scores(self._predicted(tf.constant(inputs[start : start + _ROWS_AT_ONCE], self._type)), self._problem)
+                scores(self._predicted(_tensor(inputs[start : start + _ROWS_AT_ONCE], self._type)), self._problem)
                 for start in range(0, len(inputs), _ROWS_AT_ONCE)
             ]
             return np.concatenate([part.numpy().astype(np.float64) for part in parts])
@@ -181,6 +181,12 @@ class KerasModel:
 
     def _taken(self) -> Parameters:
         return {variable.path: variable.numpy().copy() for variable in self._model.weights}
+
+
+def _tensor(values: NDArray[Any], kind: str) -> tf.Tensor:
+    with np.errstate(over="ignore"):
+        # What is too large becomes infinite, as anywhere else; what comes of it is found.
+        return tf.constant(np.asarray(values).astype(kind))
 
 
 @contextmanager

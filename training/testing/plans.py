@@ -1,0 +1,76 @@
+"""What a plan says is done or refused, and what goes wrong has a name."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from training.registry import Rows
+from training.testing.case import SEED, Case, refusal, same
+from training.weights import check_weights, write_weights
+
+_FIELDS: Final[Mapping[str, object]] = {
+    "learning_rate": 0.003,
+    "batch_size": 16,
+    "momentum": 0.7,
+    "weight_decay": 0.2,
+    "optimizer": "adagrad",
+}
+_MOST_BYTES: Final = 2**30
+
+
+def an_object_of_something_else_is_refused(case: Case) -> None:
+    """What the model file makes may be anything."""
+    error = refusal(lambda: case.handled(lambda _: object()))
+    assert error is not None, "an object that is no model was taken for one"
+    assert error.code == "model.estimator", error.code
+
+
+def every_field_is_used_or_refused(case: Case) -> None:
+    """What a plan says is never ignored: it changes the outcome, or is an error that names the field."""
+    first = case.model().initial(SEED)
+    usual = case.learn(first)
+    for field, value in {**_FIELDS, "loss": "huber" if case.classes is None else "multi_margin"}.items():
+        told = case.told(**{field: value})
+        error = refusal(lambda told=told: told.learn(first))  # type: ignore[misc]
+        if error is None:
+            assert not same(usual, told.learn(first)), f"training.{field} is ignored"
+        else:
+            assert error.code == "plan.training", f"training.{field}: {error.code}"
+            assert field in error.message, f"training.{field} is refused without being named: {error.message}"
+
+
+def an_unknown_optimizer_is_refused(case: Case) -> None:
+    """A later release's plan may name one."""
+    told = case.told(optimizer="no_such_optimizer")
+    error = refusal(lambda: told.learn(case.model().initial(SEED)))
+    assert error is not None, "an optimizer that does not exist was ignored"
+    assert error.code == "plan.training", error.code
+    assert "optimizer" in error.message, error.message
+
+
+def what_is_not_finite_is_named(case: Case) -> None:
+    """Cells that are no numbers or far too large give finite parameters, or an error: at once, or before they leave."""
+    for cell in (np.nan, 1e200):
+        error = refusal(lambda cell=cell: _leaving(case, cell))  # type: ignore[misc]
+        if error is None:
+            assert np.isfinite(cell), "a cell that is no number left no trace"
+            continue
+        assert error.code in {"weights.finite", "model.training"}, error.code
+        if error.code == "weights.finite":
+            assert "'model." in error.message, f"no tensor is named: {error.message}"
+
+
+def _leaving(case: Case, cell: float) -> None:
+    """Train with a cell, and check the weights as an edge does before they leave."""
+    inputs, whole = case.rows.inputs.copy(), case.first()
+    inputs[3, 1] = cell
+    after = case.learn(whole.part("model"), rows=Rows(inputs, case.rows.target))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "weights.safetensors"
+        write_weights(path, whole.replaced("model", after))
+        check_weights(path, reference=None, max_bytes=_MOST_BYTES)
