@@ -69,6 +69,9 @@ class Training(_Section):
     weight_decay: float | None = Field(default=None, ge=0)
     """What the optimizer makes of the parameters' size. For torch and tensorflow: the framework's default for the
     optimizer if left out."""
+    gradient_clip: float | None = Field(default=None, gt=0)
+    """Longest gradient of a step, as the Euclidean norm over all parameters; a longer one is made shorter before a
+    strategy adds to it. For torch and tensorflow: not limited if left out."""
     loss: Loss | None = None
     """What is made small. Left out: ``cross_entropy`` for classes and ``mse`` for numbers; for tensorflow that of a
     compiled model, if it has one."""

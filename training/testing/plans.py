@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,6 +20,7 @@ _FIELDS: Final[Mapping[str, object]] = {
     "momentum": 0.7,
     "weight_decay": 0.2,
     "optimizer": "adagrad",
+    "gradient_clip": 0.01,
 }
 _MOST_BYTES: Final = 2**30
 
@@ -42,6 +44,23 @@ def every_field_is_used_or_refused(case: Case) -> None:
         else:
             assert error.code == "plan.training", f"training.{field}: {error.code}"
             assert field in error.message, f"training.{field} is refused without being named: {error.message}"
+
+
+def a_clipped_gradient_moves_no_further(case: Case) -> None:
+    """One step of plain SGD ends the rate times the clip away if the gradient is longer, and where it did if not."""
+    first = case.model().initial(SEED)
+    once = case.told(epochs=1, batch_size=1000, optimizer="sgd", learning_rate=0.5, momentum=None, weight_decay=None)
+    if refusal(lambda: once.told(gradient_clip=1.0).learn(first)) is not None:
+        return
+    learnt = getattr(case.model(), "learnt", first.keys())
+
+    def far(clip: float | None) -> float:
+        after = once.told(gradient_clip=clip).learn(first)
+        return math.sqrt(sum(float(np.sum((after[name].astype(float) - first[name]) ** 2)) for name in learnt))
+
+    assert far(None) > 0.5 * 0.02, "the gradient is too short to say anything"
+    np.testing.assert_allclose(far(0.02), 0.5 * 0.02, rtol=1e-2)
+    np.testing.assert_allclose(far(1e6), far(None), rtol=1e-6)
 
 
 def an_unknown_optimizer_is_refused(case: Case) -> None:

@@ -19,6 +19,8 @@ from training.scores import ClassPrediction
 
 Estimator = Any
 _BINARY: Final = 2
+_OF_NONE: Final = ("gradient_clip",)
+"""What no estimator has."""
 _OF_THE_FILE: Final = ("optimizer", "momentum", "weight_decay", "loss")
 """What an estimator brings itself."""
 
@@ -73,7 +75,7 @@ class Base:
 
     def _refuse(self, training: Training, *fields: str) -> None:
         """Nothing that a plan says is ignored in silence."""
-        for name in fields:
+        for name in (*_OF_NONE, *fields):
             if getattr(training, name) is not None:
                 raise model_error("plan.training", f"{self.name} has no {name}: leave training.{name} out of the plan")
         for name in _OF_THE_FILE:

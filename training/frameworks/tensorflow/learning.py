@@ -81,7 +81,10 @@ class Lesson:
                 loss = self.recipe.loss_of(given, tf.gather(self.target, rows))
                 # What regularisers and layers add themselves.
                 loss = tf.add_n([loss, *(tf.cast(each, loss.dtype) for each in self.model.losses)])
-            moved = guide.adjusted(tape.gradient(loss, learnt))
+            gradients = tape.gradient(loss, learnt)
+            if self.training.gradient_clip is not None:
+                gradients, _ = tf.clip_by_global_norm(gradients, self.training.gradient_clip)
+            moved = guide.adjusted(gradients)
             optimizer.apply([gradient for gradient, _ in moved], [variable for _, variable in moved])
             return loss
 

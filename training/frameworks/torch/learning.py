@@ -59,6 +59,8 @@ class Lesson:
                 optimizer.zero_grad(set_to_none=True)
                 loss = self.recipe.loss_of(self.forward(self.inputs[batch]), self.target[batch])
                 loss.backward()  # type: ignore[no-untyped-call]
+                if self.training.gradient_clip is not None:
+                    torch.nn.utils.clip_grad_norm_(learnt.values(), self.training.gradient_clip)
                 guide.adjust()
                 optimizer.step()
                 total += loss.item() * len(batch)
