@@ -69,6 +69,9 @@ class Training(_Section):
     weight_decay: float | None = Field(default=None, ge=0)
     """What the optimizer makes of the parameters' size. For torch and tensorflow: the framework's default for the
     optimizer if left out."""
+    freeze: tuple[str, ...] | None = Field(default=None, min_length=1)
+    """Parameters that stay as they are, by patterns of their names such as ``layers.0.*``. For torch and tensorflow;
+    what the model file froze itself stays frozen."""
     gradient_clip: float | None = Field(default=None, gt=0)
     """Longest gradient of a step, as the Euclidean norm over all parameters; a longer one is made shorter before a
     strategy adds to it. For torch and tensorflow: not limited if left out."""

@@ -146,6 +146,15 @@ class GuidedModel(TabularModel, Protocol):
         ...
 
 
+@runtime_checkable
+class FreezableModel(GuidedModel, Protocol):
+    """A model of a framework that can keep some of its parameters as they are."""
+
+    def freeze(self, names: frozenset[str]) -> None:
+        """Take ``names`` from ``learnt``, for good."""
+        ...
+
+
 class Plugin(Protocol):
     """What the module of a framework offers."""
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from training.categories.tabular import Table, Task, initialise, statistics
 from training.errors import TrainingError
+from training.freezing import freeze
 from training.model import load_model, make, read_header
 from training.plan import Training
 from training.registry import Framework, Parameters, Problem, Report, Rows, TabularModel
@@ -56,7 +57,9 @@ class Case:
         fix(seed)
         plugin.begin(seed)
         problem = self.problem
-        return plugin.tabular(makes({"features": problem.features, "outputs": problem.outputs}), problem)
+        model = plugin.tabular(makes({"features": problem.features, "outputs": problem.outputs}), problem)
+        freeze(model, self.training.freeze or ())
+        return model
 
     def _entry(self) -> Callable[..., Any]:
         with tempfile.TemporaryDirectory() as folder:

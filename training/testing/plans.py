@@ -10,9 +10,10 @@ from typing import Final
 
 import numpy as np
 
+from training.categories.tabular import reductions_of
 from training.registry import Rows
 from training.testing.case import SEED, Case, refusal, same
-from training.weights import check_weights, write_weights
+from training.weights import MEAN, STATISTIC, check_weights, write_weights
 
 _FIELDS: Final[Mapping[str, object]] = {
     "learning_rate": 0.003,
@@ -61,6 +62,26 @@ def a_clipped_gradient_moves_no_further(case: Case) -> None:
     assert far(None) > 0.5 * 0.02, "the gradient is too short to say anything"
     np.testing.assert_allclose(far(0.02), 0.5 * 0.02, rtol=1e-2)
     np.testing.assert_allclose(far(1e6), far(None), rtol=1e-6)
+
+
+def what_is_frozen_stays(case: Case) -> None:
+    """It does not move and is no direction to go; a pattern that matches nothing is refused with what there is."""
+    name = min(getattr(case.model(), "learnt", {"coef"}))
+    told = case.told(freeze=(name,))
+    error = refusal(told.model)
+    if error is not None:
+        assert error.code == "plan.training", error.code
+        assert "freeze" in error.message, error.message
+        return
+    first = told.model().initial(SEED)
+    after = told.learn(first)
+    assert first[name].tobytes() == after[name].tobytes(), f"{name} is frozen and moved"
+    assert not same(first, after), "what is not frozen did not move"
+    assert reductions_of(told.model(), first, MEAN)[name] == STATISTIC, f"{name} is sent as learnt"
+    unknown = refusal(case.told(freeze=("no such *",)).model)
+    assert unknown is not None, "a pattern that matches nothing was ignored"
+    assert "no such *" in unknown.message, unknown.message
+    assert name in unknown.message, unknown.message
 
 
 def an_unknown_optimizer_is_refused(case: Case) -> None:

@@ -14,6 +14,7 @@ from training.categories import tabular
 from training.categories.tabular import Table
 from training.dataset import Dataset
 from training.errors import Phase, data_error, during, model_error
+from training.freezing import freeze
 from training.guidance import Run
 from training.model import described, load_model, make, read_header
 from training.plan import Training
@@ -84,7 +85,9 @@ class Work:
             made = make(entry, {"features": problem.features, "outputs": problem.outputs})
         except Exception as error:
             raise model_error("model.make", f"{header.entry}() failed: {described(error)}") from error
-        return plugin.tabular(made, problem)
+        model = plugin.tabular(made, problem)
+        freeze(model, config.training.freeze or ())
+        return model
 
     @property
     def _received(self) -> Weights:

@@ -19,7 +19,7 @@ from training.frameworks.tensorflow.learning import Lesson
 from training.frameworks.tensorflow.recipe import recipe, scores, shaped
 from training.model import described
 from training.plan import Training
-from training.registry import Guidance, GuidedModel, Learned, Parameters, Problem, Report, Rows
+from training.registry import FreezableModel, Guidance, Learned, Parameters, Problem, Report, Rows
 from training.scores import ClassPrediction
 
 _TYPES: Final = ("float64", "float32", "float16", "int64", "int32", "int16", "int8", "uint8", "bool")
@@ -41,7 +41,7 @@ def begin(seed: int) -> None:
     keras.utils.set_random_seed(seed)
 
 
-def tabular(made: object, problem: Problem) -> GuidedModel:
+def tabular(made: object, problem: Problem) -> FreezableModel:
     """See ``training.registry.Plugin``."""
     if not isinstance(made, keras.Model):
         raise model_error(
@@ -52,7 +52,7 @@ def tabular(made: object, problem: Problem) -> GuidedModel:
 
 
 class KerasModel:
-    """See ``training.registry.GuidedModel``.
+    """See ``training.registry.FreezableModel``.
 
     Args:
         model: As the vendor made it, with the parameters to begin with.
@@ -90,6 +90,12 @@ class KerasModel:
     def learnt(self) -> frozenset[str]:
         """See ``GuidedModel``."""
         return frozenset(variable.path for variable in self._model.trainable_weights)
+
+    def freeze(self, names: frozenset[str]) -> None:
+        """See ``FreezableModel``."""
+        for variable in self._model.trainable_weights:
+            if variable.path in names:
+                variable.trainable = False
 
     def initial(self, seed: int) -> Parameters:
         """As the model file made them, under a seed that ``begin`` was told."""

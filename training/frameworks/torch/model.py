@@ -17,7 +17,7 @@ from training.frameworks.torch.learning import Lesson
 from training.frameworks.torch.recipe import recipe, shaped
 from training.model import described
 from training.plan import Training
-from training.registry import Guidance, GuidedModel, Learned, Parameters, Problem, Report, Rows
+from training.registry import FreezableModel, Guidance, Learned, Parameters, Problem, Report, Rows
 from training.scores import ClassPrediction
 
 _TYPES: Final = (
@@ -39,7 +39,7 @@ def begin(seed: int) -> None:
     torch.manual_seed(seed)
 
 
-def tabular(made: object, problem: Problem) -> GuidedModel:
+def tabular(made: object, problem: Problem) -> FreezableModel:
     """See ``training.registry.Plugin``."""
     if not isinstance(made, torch.nn.Module):
         raise model_error(
@@ -49,7 +49,7 @@ def tabular(made: object, problem: Problem) -> GuidedModel:
 
 
 class ModuleModel:
-    """See ``training.registry.GuidedModel``.
+    """See ``training.registry.FreezableModel``.
 
     Args:
         module: As the vendor made it, with the parameters to begin with.
@@ -80,6 +80,12 @@ class ModuleModel:
         """See ``GuidedModel``. A tensor that has two names is learnt under both."""
         named = self._module.named_parameters(remove_duplicate=False)
         return frozenset(name for name, parameter in named if parameter.requires_grad)
+
+    def freeze(self, names: frozenset[str]) -> None:
+        """See ``FreezableModel``."""
+        for name, parameter in self._module.named_parameters(remove_duplicate=False):
+            if name in names:
+                parameter.requires_grad = False
 
     def initial(self, seed: int) -> Parameters:
         """As the model file made them, under a seed that ``begin`` was told."""
