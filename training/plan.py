@@ -12,6 +12,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from training.errors import model_error
+from training.schedules import KINDS, NUMBER, LearningRate
 from training.suggestions import known_or_nearest
 
 _MIB: Final = 1024 * 1024
@@ -55,8 +56,9 @@ class Training(_Section):
     """Passes over the edge's rows per cycle; iterations of a solver that has no passes."""
     batch_size: int | None = Field(default=None, ge=1)
     """Rows per step."""
-    learning_rate: float | None = Field(default=None, gt=0)
-    """Constant step size."""
+    learning_rate: LearningRate | None = None
+    """Step size: a number, or a schedule over the epochs of the whole experiment, such as
+    ``{schedule: cosine, rate: 0.1, over: 20, end: 0.001}``. Schedules are for torch and tensorflow."""
     validation_split: float = Field(default=0.0, ge=0.0, lt=1.0)
     """Share of each edge's training rows that is kept for validation; the same rows in every cycle."""
     shuffle: bool = True
@@ -184,11 +186,16 @@ def _mapping(path: Path) -> dict[str, Any]:
 
 
 def _told(problem: dict[str, Any], root: type[BaseModel]) -> str:
-    location: tuple[int | str, ...] = problem["loc"]
+    location: tuple[int | str, ...] = tuple(part for part in problem["loc"] if part != NUMBER)
     name = ".".join(map(str, location))
     if problem["type"] == "extra_forbidden":
         section = _section(root, location[:-1])
         return f"{name} is not a field; {known_or_nearest(str(location[-1]), section.model_fields)}"
+    if problem["type"] == "union_tag_not_found":
+        return f"{name}: expected a number, or schedule: and one of {', '.join(KINDS)}"
+    if problem["type"] == "union_tag_invalid":
+        tag = problem["ctx"]["tag"]
+        return f"{name}: the schedule {tag[:40]!r} is not known; {known_or_nearest(tag, KINDS)}"
     if problem["type"] == "missing":
         return f"{name} is missing"
     if problem["type"] == "literal_error" and isinstance(problem["input"], str):
@@ -201,7 +208,10 @@ def _told(problem: dict[str, Any], root: type[BaseModel]) -> str:
 
 def _section(model: type[BaseModel], location: tuple[int | str, ...]) -> type[BaseModel]:
     for part in location:
+        if part in KINDS and str(part) not in model.model_fields:
+            model = KINDS[str(part)]
+            continue
         annotation = model.model_fields[str(part)].annotation
         candidates = (annotation, *get_args(annotation))
-        model = next(c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel))
+        model = next((c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel)), model)
     return model

@@ -114,7 +114,7 @@ class Learned:
     Attributes:
         parameters: All of the model's.
         steps: How many steps the optimizer took.
-        step_size: The learning rate of all of them.
+        step_size: Their mean learning rate.
     """
 
     parameters: Parameters

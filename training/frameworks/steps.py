@@ -41,6 +41,27 @@ def batches(count: int, size: int, seed: int, *, shuffle: bool) -> Iterator[NDAr
     yield from np.split(order, cuts)
 
 
+def scheduled(training: Training, cycle: int, epoch: int, share: float) -> float | None:
+    """The learning rate of a step; ``None`` if the plan has no schedule, and it stays what it is.
+
+    Args:
+        training: What the plan says.
+        cycle: From 1.
+        epoch: Of the cycle, from 0.
+        share: How much of the epoch is over.
+    """
+    rate = training.learning_rate
+    if rate is None or isinstance(rate, float):
+        return None
+    return rate.at((cycle - 1) * training.epochs + epoch + share)
+
+
+def first_rate(training: Training) -> float | None:
+    """The learning rate that an optimizer begins with; ``None`` if the plan does not say."""
+    rate = training.learning_rate
+    return rate if rate is None or isinstance(rate, float) else rate.at(0.0)
+
+
 def loss_name(training: Training, problem: Problem) -> str:
     """The plan's loss, or the usual one.
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from training.categories.tabular import reductions_of
 from training.registry import Rows
+from training.schedules import Constant, Polynomial, Step
 from training.testing.case import SEED, Case, refusal, same
 from training.weights import MEAN, STATISTIC, check_weights, write_weights
 
@@ -62,6 +63,23 @@ def a_clipped_gradient_moves_no_further(case: Case) -> None:
     assert far(None) > 0.5 * 0.02, "the gradient is too short to say anything"
     np.testing.assert_allclose(far(0.02), 0.5 * 0.02, rtol=1e-2)
     np.testing.assert_allclose(far(1e6), far(None), rtol=1e-6)
+
+
+def a_schedule_goes_over_the_whole_experiment(case: Case) -> None:
+    """A rate that does not change is that number; one that falls with each cycle is that cycle's number."""
+    first, half = case.model().initial(SEED), Step(schedule="step", rate=0.0625, factor=0.5, every=case.training.epochs)
+    error = refusal(lambda: case.told(learning_rate=half).learn(first))
+    if error is not None:
+        assert error.code == "plan.training", error.code
+        assert "learning_rate" in error.message, error.message
+        return
+    number = case.told(learning_rate=0.0625)
+    assert same(number.learn(first), case.told(learning_rate=Constant(schedule="constant", rate=0.0625)).learn(first))
+    for cycle, rate in ((1, 0.0625), (2, 0.03125)):
+        falling = case.told(learning_rate=half).learn(first, cycle=cycle)
+        assert same(falling, case.told(learning_rate=rate).learn(first, cycle=cycle)), f"not {rate} in cycle {cycle}"
+    within = Polynomial(schedule="polynomial", rate=0.0625, over=1.0, end=1e-9)
+    assert not same(case.told(learning_rate=within, epochs=1).learn(first), number.told(epochs=1).learn(first))
 
 
 def what_is_frozen_stays(case: Case) -> None:

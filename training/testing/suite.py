@@ -24,6 +24,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     plans.an_object_of_something_else_is_refused,
     plans.every_field_is_used_or_refused,
     plans.a_clipped_gradient_moves_no_further,
+    plans.a_schedule_goes_over_the_whole_experiment,
     plans.what_is_frozen_stays,
     plans.an_unknown_optimizer_is_refused,
     plans.what_is_not_finite_is_named,

@@ -75,6 +75,12 @@ class Base:
 
     def _refuse(self, training: Training, *fields: str) -> None:
         """Nothing that a plan says is ignored in silence."""
+        if not isinstance(training.learning_rate, float | None):
+            raise model_error(
+                "plan.training",
+                f"{self.name} follows no schedule: give training.learning_rate a number, or leave it out and set it in "
+                "the file",
+            )
         for name in (*_OF_NONE, *fields):
             if getattr(training, name) is not None:
                 raise model_error("plan.training", f"{self.name} has no {name}: leave training.{name} out of the plan")

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from training.frameworks.steps import batches, diverged
+from training.frameworks.steps import batches, diverged, scheduled
 from training.frameworks.tensorflow.recipe import Recipe
 from training.plan import Training
 from training.registry import Guidance, Report
@@ -43,7 +43,7 @@ class Lesson:
     guidance: Guidance
 
     def learn(self, *, seed: int, cycle: int, report: Report) -> tuple[int, float]:
-        """Train; returns how many steps were taken, and the learning rate at the end.
+        """Train; returns how many steps were taken, and their mean learning rate.
 
         Raises:
             TrainingError: A variable is no longer finite; it is named.
@@ -56,11 +56,16 @@ class Lesson:
         step = tf.function(
             self._step(optimizer), autograph=False, input_signature=[tf.TensorSpec([None], tf.int64, "rows")]
         )
-        steps, epochs, count = 0, self.training.epochs, self.target.shape[0]
+        steps, epochs, count, rates = 0, self.training.epochs, self.target.shape[0], list[float]()
         for epoch in range(epochs):
             self._reseed(derive(seed, "epoch", cycle, epoch))
-            order, total = derive(seed, "order", cycle, epoch), 0.0
-            for batch in batches(count, self.recipe.batch_rows, order, shuffle=self.training.shuffle):
+            drawn, total = derive(seed, "order", cycle, epoch), 0.0
+            order = list(batches(count, self.recipe.batch_rows, drawn, shuffle=self.training.shuffle))
+            for place, batch in enumerate(order):
+                rate = scheduled(self.training, cycle, epoch, place / len(order))
+                if rate is not None:
+                    rates.append(rate)
+                    optimizer.learning_rate = rate
                 total += float(step(tf.constant(batch, tf.int64))) * len(batch)
                 steps += 1
             mean = total / count
@@ -69,7 +74,7 @@ class Lesson:
             report(epoch + 1, epochs, mean if math.isfinite(mean) else None)
         # An optimizer that averages weights over its steps puts them in place now.
         optimizer.finalize_variable_values(self.model.trainable_weights)
-        return steps, float(optimizer.learning_rate)
+        return steps, math.fsum(rates) / steps if rates else float(optimizer.learning_rate)
 
     def _step(self, optimizer: keras.optimizers.Optimizer) -> Callable[[tf.Tensor], tf.Tensor]:
         learnt = self.model.trainable_weights

@@ -11,7 +11,16 @@ import keras
 import tensorflow as tf
 
 from training.errors import model_error
-from training.frameworks.steps import BATCH, fits, lacking, loss_name, optimizer_name, single_output, wrong_output
+from training.frameworks.steps import (
+    BATCH,
+    first_rate,
+    fits,
+    lacking,
+    loss_name,
+    optimizer_name,
+    single_output,
+    wrong_output,
+)
 from training.plan import Training
 from training.registry import Problem
 
@@ -72,11 +81,12 @@ def recipe(training: Training, problem: Problem, model: keras.Model) -> Recipe:
     Raises:
         TrainingError: It says something that does not fit.
     """
-    told = {
-        name: value
-        for name in ("learning_rate", "momentum", "weight_decay")
-        if (value := getattr(training, name)) is not None
+    said = {
+        "learning_rate": first_rate(training),
+        "momentum": training.momentum,
+        "weight_decay": training.weight_decay,
     }
+    told = {name: value for name, value in said.items() if value is not None}
     compiled = model.compiled and training.optimizer is None
     kind, settings = _compiled(model) if compiled else _named(training.optimizer or "sgd")
     knows = inspect.signature(kind).parameters.keys() | settings.keys()

@@ -11,7 +11,16 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from training.frameworks.steps import BATCH, fits, lacking, loss_name, optimizer_name, single_output, wrong_output
+from training.frameworks.steps import (
+    BATCH,
+    first_rate,
+    fits,
+    lacking,
+    loss_name,
+    optimizer_name,
+    single_output,
+    wrong_output,
+)
 from training.plan import Training
 from training.registry import Problem
 
@@ -85,7 +94,7 @@ def recipe(training: Training, problem: Problem) -> Recipe:
     """
     name = optimizer_name(training.optimizer or "sgd", OPTIMIZERS, "torch")
     knows = inspect.signature(OPTIMIZERS[name]).parameters
-    settings = {"lr": training.learning_rate, "momentum": training.momentum, "weight_decay": training.weight_decay}
+    settings = {"lr": first_rate(training), "momentum": training.momentum, "weight_decay": training.weight_decay}
     told = {key: value for key, value in settings.items() if value is not None}
     for key in told:
         if key not in knows:
