@@ -43,7 +43,7 @@ from training.dataset import Index
 from training.errors import Category, Phase, TrainingError, during, egress_error
 from training.plan import Limits, Strategy, Training
 from training.weights import check_weights
-from training.worker.config import STATE, WEIGHTS, Config, Task
+from training.worker.config import MODEL, PRETRAINED, STATE, WEIGHTS, Config, Task
 from training.worker.process import Assignment
 from training.worker.result import Result, read_result
 from training.worker.sandbox import Isolation
@@ -178,7 +178,11 @@ class Workshop:
             references.require_place(command.code, owner=command.owner)
             if command.model is not None:
                 references.require_place(command.model, owner=command.owner, actor=AGGREGATOR)
-            await self._codes.write(command.code, inputs / "model.py")
+            if command.pretrained is not None:
+                references.require_place(command.pretrained, owner=command.owner)
+            await self._codes.write(command.code, inputs / MODEL)
+            if command.pretrained is not None:
+                await incoming.download_file(self._blobs, command.pretrained, self._identity, inputs / PRETRAINED)
             if command.model is not None:
                 await incoming.download_file(self._blobs, command.model, self._identity, inputs / WEIGHTS)
         except MusterError as error:
@@ -205,6 +209,7 @@ class Workshop:
             training=Training.model_validate_json(command.training),
             strategy=command.strategy and Strategy.model_validate(command.strategy.model_dump()),
             limits=self._limits(job),
+            pretrained=Path(PRETRAINED) if command.pretrained is not None else None,
             weights=Path(WEIGHTS) if command.model is not None else None,
             state=self._gone_on_from(job, inputs),
             dataset=Path("data") if wanted.needs_data else None,

@@ -293,7 +293,11 @@ def _as_it_was(job: Recorded) -> RunCycle | None:
 def _why(failure: Failure, job: Recorded) -> str:
     """Why a job failed; an input that is gone is called by its name."""
     assert job.command is not None
-    inputs = {"the model file": job.command.code, "the weights that it began with": job.command.model}
+    inputs = {
+        "the model file": job.command.code,
+        "the vendor's weights": job.command.pretrained,
+        "the weights that it began with": job.command.model,
+    }
     for name, sealed in inputs.items():
         if sealed is not None and sealed.address in failure.message:
             return f"{name} cannot be had any more: {failure.message}"

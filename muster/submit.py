@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,24 +13,23 @@ from bus.errors import Invalid, NotFound
 from bus.events import encodings, strategies
 from bus.events.base import DatasetId, Digest, ExperimentId, PrincipalId
 from bus.events.datasets import ColumnKind, DatasetRegistered
-from bus.events.experiments import ExperimentSubmitted, Limits, Strategy, TaskData
-from bus.events.weights import INT8, Encoding
+from bus.events.experiments import PRETRAINED, ExperimentSubmitted, Limits, Strategy, TaskData
+from bus.events.weights import INT8, Encoding, SealedObject
 from bus.weights import outgoing
 from bus.weights.stores import choose
 from bus.wire.subjects import weights_address
 from muster.client import Client
+from muster.vetting import Subject, Tell, quiet, refusal, vet
 from training import guidance
+from training.contract.fits import misfits
+from training.contract.header import Header
 from training.errors import TrainingError
-from training.model import Header, check_header, read_header
 from training.plan import Encoding as Wanted
 from training.plan import Plan
 from training.plan import Strategy as PlanStrategy
 from training.registry import Registry, default_registry
 from training.suggestions import known_or_nearest
-from training.worker import sandbox
-from training.worker.config import Config, Task
-from training.worker.process import Assignment
-from training.worker.supervise import run_worker
+from training.worker.config import Config
 
 _NUMBERS: Final = frozenset({ColumnKind.REAL, ColumnKind.INTEGER, ColumnKind.BOOLEAN})
 _CLASSIFICATION: Final = "tabular_classification"
@@ -46,15 +43,18 @@ class Draft:
 
     Attributes:
         plan: The plan.
-        source: Path of the model file.
-        header: What the model file says about itself.
-        digest: Of plan and model file.
+        model: The model.
+        digest: Of plan, model file and pretrained weights.
     """
 
     plan: Plan
-    source: Path
-    header: Header
+    model: Subject
     digest: Digest
+
+    @property
+    def header(self) -> Header:
+        """What the model file says about itself."""
+        return self.model.header
 
 
 def read_draft(path: Path, registry: Registry | None = None) -> Draft:
@@ -66,19 +66,21 @@ def read_draft(path: Path, registry: Registry | None = None) -> Draft:
     registry = registry or default_registry()
     try:
         plan = Plan.load(path)
-        source = path.parent / plan.model
-        code = _read(source, plan)
-        header = read_header(code, f"the model file {plan.model}")
-        check_header(
-            header, frameworks=registry.frameworks, categories=registry.categories, name=f"the model file {plan.model}"
-        )
-        registry.framework(header.framework, header.category)
+        model = Subject.read(path.parent / plan.model, plan.weights and path.parent / plan.weights, registry)
+        plan = with_defaults(plan, model.header)
         guidance.check(plan.strategy, plan.training)
     except TrainingError as error:
         raise Invalid(error.message, code=error.code) from error
     strategy = settled(plan.strategy.name, plan.strategy.parameters)
     encodings.check(encoding_of(plan.transport.encoding), strategy.name)
-    return Draft(plan, source, header, Digest(plan.digest(code)))
+    return Draft(plan, model, Digest(plan.digest(model.code, model.weights)))
+
+
+def with_defaults(plan: Plan, header: Header) -> Plan:
+    """The plan with what it leaves to the model file's header."""
+    if plan.training.batch_size is not None or header.batch_size is None:
+        return plan
+    return plan.model_copy(update={"training": plan.training.model_copy(update={"batch_size": header.batch_size})})
 
 
 def settled(name: str, parameters: Mapping[str, float]) -> Strategy:
@@ -100,17 +102,6 @@ def encoding_of(wanted: Wanted) -> Encoding:
     return bare.model_copy(update={"error_feedback": rough if wanted.error_feedback is None else wanted.error_feedback})
 
 
-def _read(source: Path, plan: Plan) -> bytes:
-    try:
-        return source.read_bytes()
-    except OSError as error:
-        raise Invalid(
-            f"the model file {plan.model} that the plan names cannot be read ({error.strerror}): expected it "
-            f"at {source}",
-            code="model.missing",
-        ) from error
-
-
 def resolve(draft: Draft, datasets: Mapping[DatasetId, Holders] | Mapping[str, Holders]) -> tuple[TaskData, Holders]:
     """What is learnt from what, on whose data.
 
@@ -128,7 +119,9 @@ def resolve(draft: Draft, datasets: Mapping[DatasetId, Holders] | Mapping[str, H
     targets = sorted({body.target for body in holders.values()})
     target = wanted.target or targets[0]
     features = wanted.features or _common(holders, target)
+    classes = _classes(holders) if draft.header.category == _CLASSIFICATION else None
     problems = _mismatches(draft.header, holders, features, target)
+    problems += misfits(draft.header, len(features), None if classes is None else len(classes))
     if problems:
         raise Invalid(
             f"the data does not fit the plan: {'; '.join(problems)} ('muster datasets --json' shows all columns)",
@@ -139,7 +132,7 @@ def resolve(draft: Draft, datasets: Mapping[DatasetId, Holders] | Mapping[str, H
         dataset=DatasetId(wanted.dataset),
         features=features,
         target=target,
-        classes=_classes(holders) if draft.header.category == _CLASSIFICATION else None,
+        classes=classes,
     )
     if data.classes is not None and len(data.classes) < 2:
         raise Invalid(
@@ -180,35 +173,17 @@ def _classes(holders: Holders) -> tuple[str, ...]:
     )
 
 
-async def smoke(draft: Draft, data: TaskData) -> None:
-    """Try the model file on a few made-up rows, in a worker on this machine; nothing if its framework is not here.
+async def check(draft: Draft, data: TaskData, tell: Tell = quiet) -> None:
+    """Check the model on made-up rows in a worker on this machine; nothing if its framework is not here.
 
     Raises:
-        Invalid: It cannot train; the message says why.
+        Invalid: A check fails; the message says which, and why.
     """
     if not default_registry().frameworks[draft.header.framework].installed:
         return
-    with tempfile.TemporaryDirectory() as folder:
-        inputs, output = Path(folder) / "inputs", Path(folder) / "output"
-        inputs.mkdir()
-        output.mkdir()
-        await asyncio.to_thread(_lay_out, draft, data, inputs)
-        assignment = Assignment(Task.SMOKE, inputs, output, Path(folder) / "worker.log", draft.plan.limits)
-        ended = await run_worker(assignment, sandbox.available())
-    if ended.error is not None:
-        raise Invalid(
-            f"the model was tried here and fails: {ended.error.message}",
-            code=ended.error.code,
-            phase=ended.error.phase,
-            trace="\n".join(ended.error.trace),
-        )
-
-
-def _lay_out(draft: Draft, data: TaskData, inputs: Path) -> None:
-    (inputs / "model.py").write_bytes(draft.source.read_bytes())
     asked = draft.plan.strategy
     told = strategies.at_edges(settled(asked.name, asked.parameters))
-    Config(
+    config = Config(
         category=data.category,
         framework=draft.header.framework,
         features=data.features,
@@ -217,7 +192,10 @@ def _lay_out(draft: Draft, data: TaskData, inputs: Path) -> None:
         training=draft.plan.training,
         strategy=told and PlanStrategy(**told.model_dump()),
         limits=draft.plan.limits,
-    ).write(inputs / "config.yaml")
+    )
+    report, error = await vet(draft.model, config, tell)
+    if error is not None:
+        raise refusal(report, error)
 
 
 async def submit(client: Client, draft: Draft, data: TaskData, holders: Holders) -> ExperimentId:
@@ -245,13 +223,9 @@ async def submit(client: Client, draft: Draft, data: TaskData, holders: Holders)
     )
     encoding = encodings.check(encoding_of(plan.transport.encoding), strategy.name)
     experiment = ExperimentId(str(ULID()))
-    code = await outgoing.upload_file(
-        client.broker.blobs(),
-        draft.source,
-        weights_address(client.owner, client.identity.principal, experiment, "code"),
-        client.identity,
-        {edge: client.directory[edge].sealing for edge in edges},
-    )
+    code = await _sealed(client, draft.model.path, experiment, "code", edges)
+    weights = draft.model.weights
+    pretrained = None if weights is None else await _sealed(client, weights, experiment, PRETRAINED, edges)
     submitted = ExperimentSubmitted(
         experiment=experiment,
         name=plan.name,
@@ -266,6 +240,7 @@ async def submit(client: Client, draft: Draft, data: TaskData, holders: Holders)
         training=plan.training.canonical,
         limits=Limits(**plan.limits.model_dump()),
         code=code,
+        pretrained=pretrained,
         recipients=edges,
         store=plan.transport.store,
         encoding=encoding,
@@ -273,3 +248,16 @@ async def submit(client: Client, draft: Draft, data: TaskData, holders: Holders)
     )
     await client.say(submitted)
     return experiment
+
+
+async def _sealed(
+    client: Client, path: Path, experiment: ExperimentId, name: str, edges: Sequence[PrincipalId]
+) -> SealedObject:
+    """A file of the vendor's, sealed for edges and stored."""
+    return await outgoing.upload_file(
+        client.broker.blobs(),
+        path,
+        weights_address(client.owner, client.identity.principal, experiment, name),
+        client.identity,
+        {edge: client.directory[edge].sealing for edge in edges},
+    )

@@ -32,7 +32,12 @@ from muster.cli.main import app
 from muster.errors.catalogue import AREAS, ENTRIES
 from muster.errors.page import markdown
 from policy_engine.service import PolicyEngineSettings
+from training.contract.archive import MAX_ARCHIVE_BYTES, MAX_FILES, MAX_NAME, MAX_RATIO, MAX_TOTAL_BYTES
+from training.contract.report import EIGHT, MAX_PARAMETERS, MEANINGS
+from training.contract.source import MAX_BYTES
+from training.contract.variables import CATEGORIES, MODEL_TYPES, VARIABLES, Variable
 from training.plan import Plan
+from training.registry import default_registry
 from training.schedules import KINDS as SCHEDULES
 from training.schedules import LearningRate
 
@@ -281,7 +286,49 @@ def strategies() -> Iterator[str]:
         yield f"- `{kind.name}`: {kind.paper}"
 
 
+def model() -> Iterator[str]:
+    """The model file's header."""
+    yield "# The model file\n"
+    yield NOTE
+    yield (
+        "Variables at the top level of the model file, each in a line of its own, written out. "
+        "[How to write one](../how-to/write-a-model.md).\n"
+    )
+    trained = default_registry().categories
+    yield "| name | value | meaning | for | needed for |"
+    yield "|---|---|---|---|---|"
+    for one in VARIABLES:
+        kind = one.kind.value.replace("|", "\\|")
+        frameworks = f" ({', '.join(sorted(one.frameworks))})" if one.frameworks else ""
+        yield f"| `{one.name}` | {kind} | {one.meaning} | {_named(one.categories)} | {_needed(one)}{frameworks} |"
+    yield "\n## Categories\n"
+    yield f"This version trains {', '.join(f'`{name}`' for name in sorted(trained))}. Others have their names already:"
+    yield ", ".join(f"`{name}`" for name in sorted(CATEGORIES - trained.keys())) + ".\n"
+    yield "## Model types\n"
+    for framework, types in MODEL_TYPES.items():
+        yield f"- `{framework}`: {', '.join(f'`{name}`' for name in types)}"
+    yield "\n## Checks\n"
+    for place, check in enumerate(EIGHT, 1):
+        yield f"{place}. `{check}`: {MEANINGS[check]}"
+    yield "\n## Limits\n"
+    yield f"- a Python file: {MAX_BYTES:,} bytes"
+    yield f"- a zip: {MAX_ARCHIVE_BYTES:,} bytes; unpacked {MAX_TOTAL_BYTES:,}; {MAX_FILES} files; {MAX_RATIO} to 1"
+    yield f"- a name: {MAX_NAME} letters, digits, `_`, `-`, `.`"
+    yield f"- parameters that are learnt: {MAX_PARAMETERS:,}"
+
+
+def _named(categories: frozenset[str]) -> str:
+    return ", ".join(f"`{name}`" for name in sorted(categories)) or "all"
+
+
+def _needed(one: Variable) -> str:
+    if one.needed == CATEGORIES:
+        return "all"
+    return _named(one.needed) if one.needed else "none"
+
+
 PAGES = {
+    "model.md": model,
     "strategies.md": strategies,
     "events.md": events,
     "errors.md": errors,

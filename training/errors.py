@@ -76,6 +76,11 @@ def during(phase: Phase) -> Iterator[None]:
         raise
 
 
+def described(error: BaseException) -> str:
+    """One line about an exception of the vendor's code: its type and the first 300 characters of what it says."""
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+
+
 def data_error(code: str, message: str) -> TrainingError:
     """The dataset does not fit."""
     return TrainingError(Category.DATA, code, message)
@@ -94,10 +99,16 @@ def egress_error(code: str, message: str) -> TrainingError:
 SAYABLE: Final = frozenset(
     {
         *("data.class", "data.column", "data.empty", "data.format", "data.kind", "data.missing"),
+        *("archive.bomb", "archive.duplicate", "archive.encrypted", "archive.folder", "archive.format", "archive.link"),
+        *("archive.main", "archive.name", "archive.path", "archive.size"),
+        *("contract.arguments", "contract.computed", "contract.data", "contract.entry", "contract.later"),
+        *("contract.missing", "contract.misspelt", "contract.twice", "contract.unused", "contract.value"),
         *("framework.load", "framework.missing"),
-        *("model.average", "model.category", "model.closed_form", "model.contract", "model.estimator", "model.failed"),
-        *("model.import", "model.make", "model.output", "model.size", "model.solver", "model.syntax", "model.training"),
-        *("model.trees", "plan.training"),
+        *("model.average", "model.averaged", "model.category", "model.closed_form", "model.contract"),
+        *("model.estimator", "model.exit", "model.failed", "model.import", "model.loss", "model.make", "model.output"),
+        *("model.parameters", "model.size", "model.solver", "model.syntax", "model.training", "model.trees"),
+        *("model.type", "plan.training"),
+        *("pretrained.finite", "pretrained.format", "pretrained.mismatch", "pretrained.missing"),
         *("resource.memory", "resource.system"),
         *("weights.empty", "weights.finite", "weights.format", "weights.members", "weights.missing", "weights.shape"),
         "weights.size",

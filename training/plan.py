@@ -55,7 +55,7 @@ class Training(_Section):
     epochs: int = Field(default=1, ge=1, le=100_000)
     """Passes over the edge's rows per cycle; iterations of a solver that has no passes."""
     batch_size: int | None = Field(default=None, ge=1)
-    """Rows per step."""
+    """Rows per step; that of the model file's header if left out."""
     learning_rate: LearningRate | None = None
     """Step size: a number, or a schedule over the epochs of the whole experiment, such as
     ``{schedule: cosine, rate: 0.1, over: 20, end: 0.001}``. Schedules are for torch and tensorflow."""
@@ -129,7 +129,10 @@ class Plan(_Section):
     objective: str = Field(default="", max_length=2000)
     """Why: shown to the owners of the data."""
     model: Path
-    """The model file, relative to the plan."""
+    """The model file, or a flat zip of several, relative to the plan."""
+    weights: Path | None = None
+    """A safetensors file that the model begins with, relative to the plan; left out: ``<model>_weights.safetensors``
+    beside the model file, if there is one."""
     data: Data
     seed: Seed = 0
     """Decides every random choice; the same seed gives the same model, bit for bit."""
@@ -158,11 +161,14 @@ class Plan(_Section):
             problems = "; ".join(_told(dict(item), cls) for item in error.errors(include_url=False))
         raise model_error("plan.field", f"the plan {path} cannot be used: {problems}")
 
-    def digest(self, code: bytes) -> str:
-        """``sha256:...`` of everything that the plan says and of the model file's content."""
-        content = self.model_dump(mode="json", exclude={"model"})
+    def digest(self, code: bytes, weights: Path | None = None) -> str:
+        """``sha256:...`` of everything that the plan says, of the model file's content, and of pretrained weights'."""
+        content = self.model_dump(mode="json", exclude={"model", "weights"})
         text = json.dumps(content, sort_keys=True, separators=(",", ":")).encode()
         whole = hashlib.sha256(text + bytes(1) + code)
+        if weights is not None:
+            with weights.open("rb") as file:
+                whole.update(bytes(1) + hashlib.file_digest(file, "sha256").digest())
         return f"sha256:{whole.hexdigest()}"
 
 

@@ -17,8 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.errors import Category as Blame
-from training.errors import TrainingError, model_error
-from training.model import described
+from training.errors import TrainingError, described, model_error
 from training.plan import Training
 from training.scores import ClassPrediction
 from training.suggestions import known_or_nearest
@@ -68,6 +67,8 @@ class TabularModel(Protocol):
 
     It may have an attribute ``reductions``: parameter -> how it is combined, if not as its framework says. What is
     ``union`` has members: ``trained`` then returns the new ones alone, and they are added to those that are there.
+    And one ``model_types``: what a header may call it; and one ``learnt_numbers``: how many numbers are learnt, if that
+    can be told without making them.
     """
 
     name: str

@@ -102,6 +102,8 @@ class RunCycle(Command):
     goes on from: what the edge kept of that is where it goes on. ``None`` if there is none."""
     strategy: Strategy | None = None
     """What combines the updates, if it changes how edges train; ``None`` if they need not know of it."""
+    pretrained: SealedObject | None = None
+    """The vendor's weights, for whoever makes the first global model; ``None`` in other cycles, and without any."""
 
 
 class CancelExperiment(Command):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Final
 
 from pydantic import Field
 
@@ -51,6 +52,10 @@ class Origin(Payload):
     """What the strategy had kept after that cycle, if the fork goes on with the same strategy."""
 
 
+PRETRAINED: Final = "pretrained"
+"""Name of the sealed object with the vendor's weights, beside ``code``."""
+
+
 class ExperimentSubmitted(Event):
     """A vendor asks for an experiment."""
 
@@ -84,6 +89,9 @@ class ExperimentSubmitted(Event):
     """Where weights shall lie: ``jetstream``, ``s3`` or ``auto``, which decides by their size."""
     encoding: Encoding = Encoding()
     """How updates of training cycles are made smaller."""
+    pretrained: SealedObject | None = None
+    """Weights that the first global model is made of, sealed for ``recipients``; ``None``: those that the model file
+    makes."""
 
 
 class ExperimentAdmitted(Event):

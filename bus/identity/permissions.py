@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from bus.events import Role
+from bus.events.experiments import PRETRAINED
 from bus.identity.directory import Principal
 from bus.wire import subjects, topology
 from bus.wire.topology import Consumer, StreamName
@@ -73,6 +74,7 @@ def _edge(name: str) -> Iterator[str]:
     yield f"tel.*.*.{name}"
     yield _gets(StreamName.WEIGHTS, "w.*.aggregator.*.*.c.*")
     yield _gets(StreamName.WEIGHTS, "w.*.*.*.code.c.*")
+    yield _gets(StreamName.WEIGHTS, f"w.*.*.*.{PRETRAINED}.c.*")
     yield _gets(StreamName.WEIGHTS, f"w.*.*.*.*.key.{name}")
     yield from _takes(topology.commands_of(name))
 

@@ -74,5 +74,6 @@ def _run(experiment: Experiment, cycle: OpenCycle, edge: PrincipalId) -> RunCycl
         store=spec.store,
         encoding=spec.encoding if cycle.cycle.kind is CycleKind.TRAIN else Encoding(),
         strategy=at_edges(spec.strategy),
+        pretrained=spec.pretrained if cycle.cycle.kind is CycleKind.INITIALISE else None,
         follows=experiment.counted.get(edge) if cycle.cycle.kind is CycleKind.TRAIN else None,
     )

@@ -7,7 +7,21 @@ from typing import Annotated
 
 import typer
 
-from muster.cli import deadletters, demo, doctor, errors, experiments, ingest, look, policy, proof, retention, run, up
+from muster.cli import (
+    deadletters,
+    demo,
+    doctor,
+    errors,
+    experiments,
+    ingest,
+    look,
+    model,
+    policy,
+    proof,
+    retention,
+    run,
+    up,
+)
 
 app = typer.Typer(
     name="muster",
@@ -29,6 +43,7 @@ for group in (
     errors.app,
 ):
     app.registered_commands += group.registered_commands
+app.add_typer(model.app, name="model")
 app.add_typer(policy.app, name="policy")
 app.add_typer(deadletters.app, name="deadletters")
 

@@ -13,13 +13,15 @@ from bus.runtime import telemetry
 from muster.cli.display import Display
 from muster.cli.experiments import Id
 from muster.cli.frame import As, Federation, Frame, Json
+from muster.cli.model import show
 from muster.client import Client
 from muster.federation.layout import Layout
 from muster.follow import View, ended
 from muster.follow import follow as follow_to_end
 from muster.fork import fork as submit_fork
 from muster.fork import fork_of, parameters_of
-from muster.submit import read_draft, resolve, smoke, submit
+from muster.submit import check as check_model
+from muster.submit import read_draft, resolve, submit
 from muster.summary import score_text, summary
 
 app = typer.Typer()
@@ -29,7 +31,7 @@ app = typer.Typer()
 def run(
     plan: Annotated[Path, typer.Argument(help="The plan, a YAML file.")],
     follow: Annotated[bool, typer.Option("--follow", help="Show progress, and return when it has ended.")] = False,
-    check: Annotated[bool, typer.Option(help="First try the model file in a worker here, on made-up rows.")] = True,
+    check: Annotated[bool, typer.Option(help="First check the model file in a worker here, on made-up rows.")] = True,
     federation: Federation = None,
     as_: As = None,
     json: Json = False,
@@ -46,7 +48,7 @@ def run(
         async with frame.connect() as client, traced(frame.layout, client.identity.principal):
             data, holders = resolve(draft, await client.datasets())
             if check:
-                await smoke(draft, data)
+                await check_model(draft, data, lambda step: show(frame.out, step))
             identity = await submit(client, draft, data, holders)
             frame.out.say(
                 f"submitted {identity}: {len(data.features)} features of {data.dataset} at {', '.join(holders)}"

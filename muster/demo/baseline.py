@@ -11,8 +11,9 @@ import numpy as np
 from muster.demo.data import Collection
 from training.categories import tabular
 from training.categories.tabular import Table
+from training.contract.header import read_header
+from training.contract.loading import load_model
 from training.guidance import Run
-from training.model import load_model, read_header
 from training.plan import Plan
 from training.registry import TabularModel, default_registry
 from training.scores import Where

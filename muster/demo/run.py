@@ -92,7 +92,7 @@ async def demonstrate(directory: Path, out: Output) -> Outcome:
         await _bring_in(layout, directory, out)
         view = await _experiment(layout, draft, out)
         model = await _download(layout, view.experiment, directory)
-        comparison = await asyncio.to_thread(Comparison, found, draft.plan, draft.source)
+        comparison = await asyncio.to_thread(Comparison, found, draft.plan, draft.model.path)
         rows = await asyncio.to_thread(comparison.baselines)
         trained = sum(row.rows for row in rows[: len(SHARES)])
         federated = comparison.scored("federated", trained, read_weights(model))

@@ -10,6 +10,7 @@ from muster.errors import (
     audit,
     averaging,
     broker,
+    contract,
     cycles,
     data,
     egress,
@@ -31,7 +32,7 @@ from muster.errors import (
 from muster.errors.entry import Area, Entry
 
 AREAS: Final[tuple[Area, ...]] = (
-    *(plans.AREA, models.AREA, data.AREA, workers.AREA, egress.AREA, cycles.AREA),
+    *(plans.AREA, models.AREA, contract.AREA, data.AREA, workers.AREA, egress.AREA, cycles.AREA),
     *(sources.AREA, records.AREA, stores.AREA),
     *(broker.AREA, messages.AREA, identities.AREA, large.AREA),
     *(sealing.AREA, averaging.AREA, encodings.AREA),

@@ -42,10 +42,10 @@ AREA: Final = Area(
             "model.contract",
             ("model",),
             Who.VENDOR,
-            "The header of the model file is incomplete, or names what is not known here.",
+            "The header of the model file names what is not known here, or is not that of the experiment.",
             (
-                "framework or category is missing or misspelt, main_method and main_class are both given or both "
-                "missing, or the function they name is not defined at top level."
+                "framework or category is misspelt, the framework cannot train the category, or what main_method or "
+                "main_class names was replaced by something that cannot be called."
             ),
             "correct the header of the model file",
         ),

@@ -16,6 +16,7 @@ from bus.identity.keys import Identity
 from bus.jetstream import Endpoint, JetStreamBroker
 from bus.wire.message import Message
 from bus.wire.topology import StreamName
+from hostile.models import zipped
 from muster.federation.layout import Layout
 from support.terminal import Terminal
 
@@ -97,11 +98,28 @@ async def test_the_quickstart(terminal: Terminal) -> None:
     assert (await terminal.fail("fork", ran["id"], "--from-cycle", "7"))[:2] == (4, "fork.cycle")
     assert (await terminal.fail("replay", ran["id"], "--at", "yesterday"))[:2] == (2, "replay.moment")
 
+    await _begun_from(terminal, ran["id"])
+
     started = await terminal.succeed("run", edited(terminal, "long", cycles="50"))
     stopped = await terminal.succeed("stop", started["id"], "--reason", "enough")
     assert stopped["state"] in {"stopped", "running", "queued", "averaging"}
     aborted = await terminal.succeed("abort", started["id"])
     assert aborted["state"] == "aborted"
+
+
+async def _begun_from(terminal: Terminal, identity: str) -> None:
+    """Another experiment begins with the model of the first; its model file is a zip."""
+    files = terminal.folder / "files"
+    (files / "again.zip").write_bytes(zipped({"model.py": (files / "model.py").read_bytes()}))
+    model = await terminal.succeed("download", identity, "--out", "begun")
+    Path(model["path"]).rename(files / "again_weights.safetensors")
+    ran = await terminal.succeed("run", edited(terminal, "again", model="again.zip", cycles="1"), "--follow")
+    assert ran["state"] == "completed"
+    events = (await terminal.succeed("log", ran["id"]))["events"]
+    (submitted,) = [event["body"] for event in events if event["type"] == "experiment.submitted"]
+    assert submitted["pretrained"]["address"].endswith(".pretrained")
+    assert (await terminal.succeed("replay", ran["id"]))["equal"] is True
+    assert (await terminal.succeed("replay", ran["id"], "--retrain"))["equal"] is True
 
 
 def _told_together(terminal: Terminal) -> set[str]:
@@ -158,7 +176,7 @@ async def _models(terminal: Terminal) -> None:
         assert (await terminal.fail("run", edited(terminal, "wrong", model="wrong.py")))[:2] == (2, code)
     (terminal.folder / "files" / "wrong.py").write_text("x = 1")
     status, code, message = await terminal.fail("run", edited(terminal, "wrong", model="wrong.py"))
-    assert (status, code) == (2, "model.contract")
+    assert (status, code) == (2, "contract.missing")
     assert "has no framework" in message
     assert (await terminal.fail("run", edited(terminal, "wrong", model="gone.py")))[:2] == (2, "model.missing")
     # What only shows beside the data: the edges say so, and the experiment fails with their reason.

@@ -126,9 +126,9 @@ class Site:
             stop.set()
             await running
 
-    async def code(self, source: str = LOGISTIC, name: str = "code") -> SealedObject:
+    async def code(self, source: str | bytes = LOGISTIC, name: str = "code") -> SealedObject:
         path = self.folder / f"{name}.py"
-        path.write_text(source)
+        path.write_bytes(source if isinstance(source, bytes) else source.encode())
         address = weights_address("acme", "acme", X, name)
         recipients = {EDGE: people.directory()[EDGE].sealing}  # type: ignore[index]
         return await outgoing.upload_file(self.broker.blobs(), path, address, people.identity("acme"), recipients)

@@ -106,9 +106,9 @@ class Edge:
         await self.voice.say(said, owner=ACME, cause=record)
 
     async def update(self, command: RunCycle, record: Record) -> Event:
-        sealed = None
+        sealed, went_on = None, False
         if command.cycle.kind is not CycleKind.EVALUATE:
-            sealed = await self._upload(command, record)
+            sealed, went_on = await self._upload(command, record)
         return UpdateSealed(
             experiment=command.experiment,
             cycle=command.cycle,
@@ -117,9 +117,11 @@ class Edge:
             examples=EXAMPLES[self.name],
             resources=Resources(wall_s=0, cpu_s=0, peak_memory_bytes=0),
             environment=Digest("sha256:e"),
+            follows=command.follows if went_on else None,
         )
 
-    async def _upload(self, command: RunCycle, record: Record) -> Any:
+    async def _upload(self, command: RunCycle, record: Record) -> tuple[Any, bool]:
+        """What is said of the weights, and whether something that was kept went into them."""
         path = self.folder / f"{self.name}-{command.experiment}-{command.cycle}.safetensors"
         model = path.with_suffix(".model")
         received: Tensors = {}
@@ -138,8 +140,8 @@ class Edge:
             sealed = await outgoing.upload_file(
                 blobs, path, address, own, to, layout=about.digest, store=lambda _: self.store
             )
-            return self.claim(sealed.model_copy(update={"members": about.members or None}))
-        said, frames = self.encode(command, record, model, path)
+            return self.claim(sealed.model_copy(update={"members": about.members or None})), False
+        said, went_on, frames = self.encode(command, record, model, path)
         said_of = await encoded.upload(
             blobs,
             frames,
@@ -151,17 +153,17 @@ class Edge:
             layout=about.digest,
             store=lambda _: self.store,
         )
-        return self.claim(said_of)
+        return self.claim(said_of), went_on
 
-    def encode(self, command: RunCycle, record: Record, model: Path, trained: Path) -> tuple[Encoded, Path]:
-        """What the edge daemon does; returns what is to be said, and the file of frames."""
+    def encode(self, command: RunCycle, record: Record, model: Path, trained: Path) -> tuple[Encoded, bool, Path]:
+        """What the edge daemon does: what is to be said, whether what was left out was added, the file of frames."""
         kept = Kept(self.folder / f"{self.name}-kept", PrincipalId(self.name))
         job, output = Job(record, State.WORKED), trained.with_suffix(".output")
         output.mkdir(exist_ok=True)
-        said = encode_update(command, Files(model, trained, kept.read(job, RESIDUAL), output, output / "kept"))
+        said, went_on = encode_update(command, Files(model, trained, kept.read(job, RESIDUAL), output, output / "kept"))
         for file in (output / "kept").glob("*"):
             kept.keep(job, file)
-        return said, output / FRAMES
+        return said, went_on, output / FRAMES
 
 
 def read(path: Path) -> dict[str, np.ndarray]:

@@ -12,9 +12,10 @@ from typing import Any, Final
 import numpy as np
 
 from training.categories.tabular import Table, Task, initialise, statistics
+from training.contract.header import read_header
+from training.contract.loading import load_model, make
 from training.errors import TrainingError
 from training.freezing import freeze
-from training.model import load_model, make, read_header
 from training.plan import Training
 from training.registry import Framework, Parameters, Problem, Report, Rows, TabularModel
 from training.seeds import fix

@@ -11,11 +11,10 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from training.errors import Category, Phase, TrainingError, during
-from training.model import described
+from training.errors import Phase, during
 from training.plan import Limits
 from training.worker.config import MODEL, Config, Task
-from training.worker.output import Output
+from training.worker.output import Output, in_our_words
 
 _USAGE: Final = f"usage: run {'|'.join(Task)} CONFIG.yaml OUTPUT_DIR"
 
@@ -29,23 +28,12 @@ def main(arguments: list[str]) -> int:
     try:
         _work(task, config, output)
     except Exception as error:  # noqa: BLE001 - the vendor's code may raise anything, and the daemon must hear of it
-        said = _said(error)
+        said = in_our_words(error)
         said.phase = said.phase or task.phase
         output.error(said, error, config.resolve().parent / MODEL)
         return 1
     output.resources()
     return 0
-
-
-def _said(error: Exception) -> TrainingError:
-    """``error`` in our words."""
-    if isinstance(error, TrainingError):
-        return error
-    if isinstance(error, MemoryError):
-        return TrainingError(Category.RESOURCE, "resource.memory", "the worker ran out of its memory limit")
-    if isinstance(error, OSError):
-        return TrainingError(Category.RESOURCE, "resource.system", f"a system call failed: {error.strerror}")
-    return TrainingError(Category.MODEL, "model.failed", f"the model's code failed: {described(error)}")
 
 
 def _work(task: Task, config: Path, output: Output) -> None:

@@ -17,6 +17,9 @@ from training.plan import Limits, Strategy, Training
 _DUMPER: Final = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 _LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 MODEL: Final = "model.py"
+"""The model as it was submitted, which may also be a zip."""
+PRETRAINED: Final = "pretrained.safetensors"
+"""Weights that the vendor gave to begin with."""
 WEIGHTS: Final = "weights.safetensors"
 STATE: Final = "state.safetensors"
 """What the edge kept of an earlier cycle, and what it shall keep of this one. Never leaves it."""
@@ -24,14 +27,15 @@ METRICS: Final = "metrics.json"
 RESOURCES: Final = "resources.json"
 PROGRESS: Final = "progress.jsonl"
 ERROR: Final = "error.json"
+VALIDATION: Final = "validation.json"
 PREDICTIONS: Final = "predictions.csv"
 
 
 class Task(StrEnum):
     """What a worker can be asked for."""
 
-    SMOKE = "smoke"
-    """Try the model file on a few made-up rows."""
+    VALIDATE = "validate"
+    """Check the model file step by step, on a few made-up rows."""
     STATISTICS = "statistics"
     """Sum up what preprocessing needs."""
     INITIALISE = "initialise"
@@ -45,7 +49,7 @@ class Task(StrEnum):
     @property
     def needs_data(self) -> bool:
         """Whether it reads the dataset."""
-        return self not in {Task.SMOKE, Task.INITIALISE}
+        return self not in {Task.VALIDATE, Task.INITIALISE}
 
     @property
     def writes_weights(self) -> bool:
@@ -59,13 +63,16 @@ class Task(StrEnum):
 
 
 _PHASES: Final = {
-    Task.SMOKE: Phase.TRAIN,
+    Task.VALIDATE: Phase.TRAIN,
     Task.STATISTICS: Phase.STATISTICS,
     Task.INITIALISE: Phase.INITIALISE,
     Task.TRAIN: Phase.TRAIN,
     Task.EVALUATE: Phase.EVALUATE,
     Task.PREDICT: Phase.EVALUATE,
 }
+
+
+_PATHS: Final = ("model", "pretrained", "weights", "state", "dataset")
 
 
 class Config(BaseModel):
@@ -86,6 +93,8 @@ class Config(BaseModel):
     """What combines the updates, if it changes how edges train."""
     limits: Limits = Limits()
     model: Path = Path(MODEL)
+    pretrained: Path | None = None
+    """The vendor's weights, for the first global model."""
     weights: Path | None = None
     """Summed statistics or the global model."""
     state: Path | None = None
@@ -115,7 +124,5 @@ class Config(BaseModel):
                 Category.INFRA, "worker.config", f"the worker's configuration is wrong: {error}"
             ) from error
         folder = path.resolve().parent
-        placed = {
-            name: folder / value for name in ("model", "weights", "state", "dataset") if (value := getattr(found, name))
-        }
+        placed = {name: folder / value for name in _PATHS if (value := getattr(found, name))}
         return found.model_copy(update=placed)

@@ -9,10 +9,22 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from training.errors import TrainingError
+from training.contract.report import Report
+from training.errors import Category, TrainingError, described
 from training.scores import Score
-from training.worker.config import ERROR, METRICS, PROGRESS, RESOURCES
+from training.worker.config import ERROR, METRICS, PROGRESS, RESOURCES, VALIDATION
 from training.worker.trace import taken
+
+
+def in_our_words(error: Exception) -> TrainingError:
+    """What an exception in a worker means."""
+    if isinstance(error, TrainingError):
+        return error
+    if isinstance(error, MemoryError):
+        return TrainingError(Category.RESOURCE, "resource.memory", "the worker ran out of its memory limit")
+    if isinstance(error, OSError):
+        return TrainingError(Category.RESOURCE, "resource.system", f"a system call failed: {error.strerror}")
+    return TrainingError(Category.MODEL, "model.failed", f"the model's code failed: {described(error)}")
 
 
 class Output:
@@ -36,6 +48,13 @@ class Output:
         line = json.dumps({"done": done, "total": total, "loss": loss})
         with (self.directory / PROGRESS).open("a", encoding="utf-8") as file:
             file.write(line + "\n")
+
+    def validation(self, report: Report) -> None:
+        """Write how far the checks of the model are; whole at every moment, since it may be read at any."""
+        path = self.directory / VALIDATION
+        new = path.with_suffix(".new")
+        new.write_text(report.model_dump_json(), encoding="utf-8")
+        new.replace(path)
 
     def resources(self) -> None:
         """Write what the worker used, as it sees it itself."""

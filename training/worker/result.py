@@ -8,8 +8,10 @@ from typing import Annotated, Final, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from training.contract.archive import MAX_ARCHIVE_BYTES
+from training.contract.model import sources_of
+from training.contract.source import MAX_BYTES
 from training.errors import SAYABLE, Category, Phase, TrainingError, egress_error
-from training.model import MAX_BYTES
 from training.scores import Score
 from training.weights import check_weights
 from training.worker.config import ERROR, METRICS, PROGRESS, WEIGHTS, Task
@@ -125,7 +127,7 @@ def read_error(output: Path, model: Path, task: Task) -> TrainingError | None:
         " ".join(error.message.split())[:_MAX_TEXT],
         # Only the daemon fetches, exports and checks; a worker that speaks of these is not believed.
         phase=error.phase if error.phase in {Phase.START, Phase.IMPORT} else task.phase,
-        trace=redacted(error.trace, _text(model)) if error.trace is not None else (),
+        trace=redacted(error.trace, _sources(model)) if error.trace is not None else (),
     )
 
 
@@ -169,12 +171,14 @@ def _read(path: Path, model: type[_M]) -> _M | None:
         return None
 
 
-def _text(model: Path) -> str:
+def _sources(model: Path) -> dict[str, str]:
+    """The submitted Python files; none of one that cannot be read, of which nothing has run."""
     try:
         with model.open("rb") as file:
-            return file.read(MAX_BYTES).decode("utf-8", "replace")
-    except OSError:
-        return ""
+            found = sources_of(file.read(MAX_ARCHIVE_BYTES))
+        return {name: source[:MAX_BYTES].decode("utf-8", "replace") for name, source in found.items()}
+    except (OSError, TrainingError):
+        return {}
 
 
 def _score(score: _Score, rows: int) -> Score:

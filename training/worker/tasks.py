@@ -6,27 +6,20 @@ import csv
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final
-
-import numpy as np
+from typing import Any
 
 from training.categories import tabular
 from training.categories.tabular import Table
 from training.dataset import Dataset
 from training.errors import Phase, data_error, during, model_error
-from training.freezing import freeze
 from training.guidance import Run
-from training.model import described, load_model, make, read_header
-from training.plan import Training
 from training.registry import Registry, TabularModel
 from training.scores import ClassPrediction, Where
-from training.seeds import derive, fix
-from training.weights import Weights, check_weights, read_weights, write_weights
+from training.weights import Weights, read_weights, write_weights
+from training.worker.candidate import Candidate
 from training.worker.config import PREDICTIONS, STATE, WEIGHTS, Config, Task
 from training.worker.output import Output
-
-_SMOKE_ROWS: Final = 24
-_LARGEST: Final = 2**40
+from training.worker.validating import Validation
 
 
 @dataclass
@@ -50,7 +43,7 @@ class Work:
             TrainingError: It cannot be done.
         """
         steps: dict[Task, Callable[[], None]] = {
-            Task.SMOKE: self._smoke,
+            Task.VALIDATE: self._validate,
             Task.STATISTICS: self._statistics,
             Task.INITIALISE: self._initialise,
             Task.TRAIN: self._train,
@@ -60,34 +53,14 @@ class Work:
         steps[task]()
 
     @cached_property
-    def _model(self) -> TabularModel:
-        """What the vendor's file makes, in the hands of its framework."""
-        with during(Phase.IMPORT):
-            return self._made()
+    def candidate(self) -> Candidate:
+        """The vendor's model."""
+        return Candidate(self.config, self.registry, self.output.directory)
 
-    def _made(self) -> TabularModel:
-        config = self.config
-        header = read_header(config.model.read_bytes())
-        for what, said, wanted in (
-            ("framework", header.framework, config.framework),
-            ("category", header.category, config.category),
-        ):
-            if said != wanted:
-                raise model_error(
-                    "model.contract", f"the model file declares the {what} {said!r}, the experiment {wanted!r}"
-                )
-        plugin = self.registry.framework(header.framework, header.category).load()
-        seed = derive(config.seed, "made")
-        fix(seed)
-        plugin.begin(seed)
-        entry, problem = load_model(config.model, header), config.tabular.problem
-        try:
-            made = make(entry, {"features": problem.features, "outputs": problem.outputs})
-        except Exception as error:
-            raise model_error("model.make", f"{header.entry}() failed: {described(error)}") from error
-        model = plugin.tabular(made, problem)
-        freeze(model, config.training.freeze or ())
-        return model
+    @property
+    def _model(self) -> TabularModel:
+        with during(Phase.IMPORT):
+            return self.candidate.model
 
     @property
     def _received(self) -> Weights:
@@ -113,15 +86,14 @@ class Work:
         self.output.metrics(len(table), ())
 
     def _initialise(self) -> None:
-        write_weights(self.output.directory / WEIGHTS, self._first(self._received))
+        sums = self._received
+        with during(Phase.IMPORT):
+            _ = self.candidate.model
+        first = self.candidate.begun(self.candidate.fresh(sums))
+        # Behind it, since checks train what the file made; before any edge shows the model a row.
+        Validation(self.candidate, self.output).run()
+        write_weights(self.output.directory / WEIGHTS, first)
         self.output.metrics(1, ())
-
-    def _first(self, sums: Weights) -> Weights:
-        config = self.config
-        reduction = self.registry.framework(config.framework, config.category).reduction
-        about = {"framework": config.framework, "category": config.category}
-        seed = derive(config.seed, "model")
-        return tabular.initialise(sums, self._model, config.tabular, reduction, about, seed, config.strategy)
 
     def _train(self) -> None:
         trained = tabular.train(self._table("train"), self._received, self._model, self.config.tabular, self._run())
@@ -150,24 +122,5 @@ class Work:
             writer.writerows([value] for value in values)
         self.output.metrics(len(table), ())
 
-    def _smoke(self) -> None:
-        """Go through a whole cycle on made-up rows."""
-        task, random = self.config.tabular, np.random.Generator(np.random.PCG64(self.config.seed))
-        features = random.standard_normal((_SMOKE_ROWS, len(task.features)))
-        classes = task.problem.classes
-        rows = np.arange(_SMOKE_ROWS)
-        target = rows % classes if classes is not None else features.sum(axis=1) + rows
-        table = Table(features, target)
-        first = self._first(tabular.statistics(table, task))
-        once = self.config.training.model_copy(update={"epochs": 1, "validation_split": 0.0})
-        run = Run(Training(**once.model_dump()), 0, 1, _quiet, self.config.strategy)
-        trained = tabular.train(table, first, self._model, task, run)
-        path = self.output.directory / WEIGHTS
-        write_weights(path, trained.weights)
-        check_weights(path, reference=None, max_bytes=_LARGEST)
-        scores = tabular.score(table, trained.weights, self._model, task, Where("train", "trained"))
-        self.output.metrics(_SMOKE_ROWS, scores)
-
-
-def _quiet(done: int, total: int, loss: float | None) -> None:
-    """Smoke tests report nothing."""
+    def _validate(self) -> None:
+        Validation(self.candidate, self.output).run()

@@ -4,7 +4,7 @@ The vendor's code may try to carry rows out in it: in names of files (``compile(
 of exceptions, all of which can be made up while a program runs. So the worker only proposes, with ``taken``, and the
 daemon, in which no code of the vendor runs, lets pass with ``redacted``:
 
-* a frame of the model file: its line, and its function if the submitted source has a ``def`` of that name
+* a frame of the model file, or of one beside it: its line, and its function if that source has a ``def`` of that name
 * a frame of an installed file: its path below the folder of packages, its line, and its function, on the same terms
 * the exception's type, if it is built in, or if its class stands in the submitted source or in the module it names
 * ``<other>`` for everything else
@@ -24,7 +24,7 @@ import site
 import sys
 import sysconfig
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from itertools import groupby
@@ -35,6 +35,8 @@ from typing import Annotated, Final
 from pydantic import BaseModel, ConfigDict, Field
 
 import training
+from training.contract.archive import PYTHON
+from training.contract.loading import MODULE
 from training.worker.config import MODEL
 
 OTHER: Final = "<other>"
@@ -43,7 +45,6 @@ CUT: Final = "..."
 FIRST: Final = 3
 LAST: Final = 8
 
-_VENDOR_MODULE: Final = "vendor_model"
 _MAX_SOURCE_BYTES: Final = 2 * 1024 * 1024
 _MAX_CAUSES: Final = 8
 _Text = Annotated[str, Field(max_length=300)]
@@ -101,14 +102,14 @@ def taken(error: BaseException, model: Path) -> Said | None:
         return None
 
 
-def redacted(said: Said, source: str) -> tuple[str, ...]:
+def redacted(said: Said, sources: Mapping[str, str]) -> tuple[str, ...]:
     """What may leave of it, a line for each frame and, last, the exception's type.
 
     Args:
         said: By the worker.
-        source: The submitted model file.
+        sources: Name -> content of the submitted Python files.
     """
-    model = definitions(source)
+    model = {name: definitions(source) for name, source in sources.items()}
     lines = [_frame(frame, model) for frame in said.frames]
     if said.cut:
         lines.insert(FIRST, CUT)
@@ -148,23 +149,23 @@ def _frames(last: TracebackType | None, model: Path) -> Iterator[Frame]:
         yield Frame(file=name[:300], line=line or 0, function=frame.f_code.co_name[:300])
 
 
-def _frame(frame: Frame, model: Definitions) -> str:
-    found = model if frame.file == MODEL else _installed(frame.file)
+def _frame(frame: Frame, model: Mapping[str, Definitions]) -> str:
+    found = model.get(frame.file) or _installed(frame.file)
     if found is None or not 1 <= frame.line <= found.lines:
         return OTHER
     function = frame.function if frame.function in found.functions | _UNNAMED else OTHER
     return f"{frame.file}:{frame.line} in {function}"
 
 
-def _kind(error: str, model: Definitions) -> str:
+def _kind(error: str, model: Mapping[str, Definitions]) -> str:
     module, _, name = error.rpartition(".")
     if not _usable(name) or not all(map(_usable, module.split("."))):
         return OTHER
     if module == builtins.__name__:
         kind = getattr(builtins, name, None)
         return name if isinstance(kind, type) and issubclass(kind, BaseException) else OTHER
-    if module == _VENDOR_MODULE:
-        return name if name in model.classes else OTHER
+    if module == MODULE or f"{module}{PYTHON}" in model:
+        return name if any(name in file.classes for file in model.values()) else OTHER
     path = module.replace(".", "/")
     files = (f"{path}.py", f"{path}/__init__.py")
     return error if any(name in found.classes for file in files if (found := _installed(file))) else OTHER

@@ -87,6 +87,7 @@ ALLOWED = [
     ("hospital-a", "tel.acme.X.hospital-a"),
     ("acme", "ev.acme.experiment.X.acme.submitted"),
     ("acme", "w.acme.acme.X.code.c.0"),
+    ("acme", "w.acme.acme.X.pretrained.c.0"),
 ]
 FORBIDDEN = [
     ("hospital-a", "ev.acme.update.X.hospital-b.sealed.1"),
@@ -168,11 +169,13 @@ async def test_histories(town: Town) -> None:
 
 async def test_sealed_objects(town: Town) -> None:
     await town.publish("acme", "w.acme.acme.X.code.c.0")
+    await town.publish("acme", "w.acme.acme.X.pretrained.c.0")
     await town.publish("hospital-b", "w.acme.hospital-b.X.update-1.c.0")
     for subject in ("w.acme.aggregator.X.model-1.c.0", "w.acme.aggregator.X.model-1.key.hospital-a"):
         await town.publish("aggregator", subject)
     for name, subject in [
         ("hospital-a", "w.acme.acme.X.code.c.0"),
+        ("hospital-a", "w.acme.acme.X.pretrained.c.0"),
         ("hospital-a", "w.acme.aggregator.X.model-1.c.0"),
         ("hospital-a", "w.acme.aggregator.X.model-1.key.hospital-a"),
         ("aggregator", "w.acme.hospital-b.X.update-1.c.0"),

@@ -9,14 +9,17 @@ from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import numpy as np
 import pytest
+from safetensors.numpy import load_file, save
 
 from bus.events.cycles import CancelExperiment, CycleKind, Progress, UpdateFailed, UpdateSealed
 from bus.events.principals import EdgeEnrolled
 from bus.runtime.listening import ignore, verified
 from bus.wire.topology import StreamName
+from hostile.models import zipped
 from support import people
-from support.jobs import HEADER
+from support.jobs import HEADER, LOGISTIC
 from support.site import DATA, EDGE, LIMITS, Site, X
 
 SLOW = HEADER.format(body="\n    ".join(["import time", "time.sleep(3600)"]))
@@ -78,6 +81,39 @@ async def test_what_cannot_be_done_is_said_with_the_reason(
     assert body.failure.phase == phase
     assert bool(body.failure.trace) is (code == "data.class")
     assert str(tmp_path) not in body.failure.message + "".join(body.failure.trace)
+
+
+async def test_a_zip_and_weights_to_begin_with(tmp_path: Path) -> None:
+    site = await Site.made(tmp_path)
+    main = LOGISTIC.replace("from sklearn.linear_model", "from helper")
+    code = await site.code(zipped({"net.py": main.encode(), "helper.py": b"from sklearn.linear_model import *\n"}))
+    given = {"coef": np.array([[0.25, -4.0]]), "intercept": np.array([3.0])}
+    pretrained = await site.code(save(given), "pretrained")
+    async with site.running():
+        await site.order(CycleKind.STATISTICS, code=code)
+        sums = await site.model_of((await site.answers(1))[0])
+        await site.order(CycleKind.INITIALISE, model=sums, code=code, pretrained=pretrained)
+        await site.model_of((await site.answers(2))[1])
+        await site.order(CycleKind.INITIALISE, trial=2, model=sums, code=code, pretrained=await site.code(b"", "none"))
+        refused = await site.answer(3)
+    first = load_file(tmp_path / "again-0-initialise-1.safetensors")
+    assert {name: first[f"model.{name}"].tolist() for name in given} == {n: each.tolist() for n, each in given.items()}
+    assert (first["preprocessing.scale"] > 1).all()
+    assert isinstance(refused, UpdateFailed)
+    assert (refused.failure.code, refused.failure.phase) == ("pretrained.format", "initialise")
+
+
+async def test_a_model_is_checked_before_it_comes_near_a_row(tmp_path: Path) -> None:
+    """A solver that only shows in training is found by who makes the first model, whatever the vendor checked."""
+    site = await Site.made(tmp_path)
+    code = await site.code(LOGISTIC.replace("LogisticRegression()", "LogisticRegression(solver='liblinear')"))
+    async with site.running():
+        await site.order(CycleKind.STATISTICS, code=code)
+        sums = await site.model_of((await site.answers(1))[0])
+        await site.order(CycleKind.INITIALISE, model=sums, code=code)
+        refused = await site.answer(2)
+    assert isinstance(refused, UpdateFailed)
+    assert (refused.failure.code, refused.failure.phase) == ("model.solver", "initialise")
 
 
 async def test_a_model_that_was_not_sealed_for_this_edge(tmp_path: Path) -> None:

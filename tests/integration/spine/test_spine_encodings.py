@@ -150,9 +150,9 @@ async def test_what_an_edge_makes_up_is_left_out_and_named(tmp_path: Path, lie: 
     async with running_spine(tmp_path) as spine:
         true = spine.edges[LYING].encode
 
-        def encode(command: RunCycle, record: Record, model: Path, path: Path) -> tuple[Encoded, Path]:
-            said, frames = true(command, record, model, path)
-            return lie(said, frames), frames
+        def encode(command: RunCycle, record: Record, model: Path, path: Path) -> tuple[Encoded, bool, Path]:
+            said, went_on, frames = true(command, record, model, path)
+            return lie(said, frames), went_on, frames
 
         spine.edges[LYING].encode = encode  # type: ignore[method-assign]
         history = await ran(spine, settled(Strategy(name=strategy)), encoding=DENSE, quorum=2)

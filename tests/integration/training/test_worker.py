@@ -132,7 +132,7 @@ async def test_a_framework_says_what_memory_it_needs(
     bench: Bench, work: dict[str, Any], mebibytes: int, code: str | None
 ) -> None:
     limits = LIMITS.model_copy(update={"memory_bytes": mebibytes * MIB})
-    ended, _ = await bench.run(Task.SMOKE, limits=limits, **work)
+    ended, _ = await bench.run(Task.VALIDATE, limits=limits, **work)
     assert (ended.error and ended.error.code) == code, ended.error and ended.error.message
 
 
@@ -144,8 +144,8 @@ async def test_predictions_stay_in_the_output(bench: Bench) -> None:
     assert len(lines) == 31
 
 
-async def test_smoke(bench: Bench) -> None:
-    ended, _ = await bench.run(Task.SMOKE)
+async def test_all_checks(bench: Bench) -> None:
+    ended, _ = await bench.run(Task.VALIDATE)
     assert ended.error is None, ended.error
 
 
@@ -162,15 +162,16 @@ async def test_smoke(bench: Bench) -> None:
         (HEADER.format(body="import os; os._exit(3)"), "worker.crashed"),
         (HEADER.format(body="import os, signal; os.kill(os.getpid(), signal.SIGSEGV)"), "worker.crashed"),
         (HEADER.format(body="bytearray(10**12)"), "model.make"),
-        (HEADER.format(body="import sys; sys.exit(0)"), "metrics.format"),
+        (HEADER.format(body="import os; os._exit(0)"), "metrics.format"),
+        (HEADER.format(body="import sys; sys.exit(0)"), "model.exit"),
     ],
     ids=lambda value: value if "." in value and "\n" not in value else "",
 )
 async def test_a_bad_model_file(bench: Bench, source: str, code: str) -> None:
-    ended, output = await bench.run(Task.SMOKE, source=source)
+    ended, output = await bench.run(Task.VALIDATE, source=source)
     if ended.error is None:
         with pytest.raises(TrainingError) as caught:
-            result(output, Task.SMOKE)
+            result(output, Task.VALIDATE)
         assert caught.value.code == code
     else:
         assert ended.error.code == code
@@ -196,7 +197,7 @@ async def test_a_bad_model_file(bench: Bench, source: str, code: str) -> None:
     ids=["import", "build", "scikit-learn", "refused", "crash"],
 )
 async def test_where_it_failed(bench: Bench, source: str, phase: Phase, end: tuple[str, ...]) -> None:
-    ended, _ = await bench.run(Task.SMOKE, source=source)
+    ended, _ = await bench.run(Task.VALIDATE, source=source)
     assert ended.error is not None
     assert ended.error.phase is phase
     trace = ended.error.trace
@@ -223,7 +224,7 @@ FORGED = {
 
 async def test_a_forged_reason_is_not_passed_on(bench: Bench) -> None:
     write = f"import os; open('error.json', 'w').write({json.dumps(json.dumps(FORGED))}); os._exit(1)"
-    ended, _ = await bench.run(Task.SMOKE, source=HEADER.format(body=write))
+    ended, _ = await bench.run(Task.VALIDATE, source=HEADER.format(body=write))
     assert ended.error is not None
     assert (ended.error.code, ended.error.phase) == ("worker.other", Phase.TRAIN)
     assert ended.error.trace == ("<other>", "model.py:1 in <other>", "<other>")
@@ -256,7 +257,7 @@ MANY = HEADER.format(
 )
 async def test_limits(bench: Bench, source: str, limits: dict[str, float], codes: set[str]) -> None:
     bounded = Limits.model_validate({**LIMITS.model_dump(), **limits})
-    ended, _ = await bench.run(Task.SMOKE, source=source, limits=bounded)
+    ended, _ = await bench.run(Task.VALIDATE, source=source, limits=bounded)
     assert ended.error is not None
     assert ended.error.code in codes
 
@@ -294,7 +295,7 @@ async def test_a_worker_sees_nothing_of_the_site(bench: Bench, monkeypatch: pyte
     async with server:
         port = server.sockets[0].getsockname()[1]
         source = PEEK.replace("PORT", str(port)).replace("SITE", repr(str(tmp_path)))
-        ended, _ = await bench.run(Task.SMOKE, source=source)
+        ended, _ = await bench.run(Task.VALIDATE, source=source)
     assert ended.error is not None
     assert ended.error.code == "model.make"
     assert "'secret': False" in ended.error.message
@@ -305,7 +306,7 @@ async def test_a_worker_sees_nothing_of_the_site(bench: Bench, monkeypatch: pyte
 
 
 async def test_cancelling_kills_the_worker(bench: Bench) -> None:
-    running = asyncio.create_task(bench.run(Task.SMOKE, source=HANG))
+    running = asyncio.create_task(bench.run(Task.VALIDATE, source=HANG))
     output = bench.folder / "job-1" / "output"
     while not output.exists() or not workers(bench.folder):
         await asyncio.sleep(0.05)

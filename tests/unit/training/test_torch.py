@@ -10,9 +10,9 @@ import torch
 from torch import nn
 
 from training.categories.tabular import reductions_of
+from training.contract.loading import make
 from training.errors import TrainingError
 from training.frameworks import torch as plugin
-from training.model import make
 from training.plan import Training
 from training.registry import Guidance, Parameters, Problem, Rows
 from training.weights import KEEP, MEAN, STATISTIC
@@ -97,7 +97,7 @@ def test_the_model_file_may_ask_for_widths() -> None:
     assert make(lambda outputs, hidden=8: (outputs, hidden), offered) == (3, 8)
     assert make(dict, offered) == {}
     assert Problem(4, None).outputs == 1
-    with pytest.raises(TypeError, match="hidden"):
+    with pytest.raises(TrainingError, match="hidden"):
         make(lambda features, hidden: (features, hidden), offered)
 
 

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from training.contract.header import read_header
+from training.contract.loading import load_model
 from training.errors import SAYABLE, Category, Phase, TrainingError, during
-from training.model import load_model, read_header
 from training.worker.config import MODEL, Task
 from training.worker.output import Output
 from training.worker.result import OTHER as OTHER_CODE
@@ -31,7 +32,7 @@ def leaves(tmp_path: Path, body: str) -> tuple[str, ...]:
     except Exception as error:  # noqa: BLE001
         said = taken(error, path)
         assert said is not None
-        return redacted(Said.model_validate_json(said.model_dump_json()), path.read_text())
+        return redacted(Said.model_validate_json(said.model_dump_json()), {MODEL: path.read_text()})
     pytest.fail("it did not fail")
 
 
@@ -101,7 +102,7 @@ def test_rows_cannot_be_smuggled_out(tmp_path: Path, body: str) -> None:
         told = taken(error, path)
     # The row is known only when the code runs: the source that the vendor submitted does not hold it.
     source = path.read_text().replace(ROW, "chosen").replace(ROW[:5], "cho").replace(ROW[5:], "sen")
-    found = redacted(told, source) if told is not None else ()
+    found = redacted(told, {MODEL: source}) if told is not None else ()
     assert not [line for line in found if ROW in line or ROW[5:] in line or "1962" in line]
 
 
@@ -122,12 +123,12 @@ def test_rows_cannot_be_smuggled_out(tmp_path: Path, body: str) -> None:
     ],
 )
 def test_only_files_of_packages_are_named(file: str) -> None:
-    assert redacted(said((file, 1, "<module>")), "") == (OTHER, "ValueError")
+    assert redacted(said((file, 1, "<module>")), {MODEL: ""}) == (OTHER, "ValueError")
 
 
 @pytest.mark.parametrize("line", [0, -1, 4, 19620101])
 def test_only_lines_that_exist_are_named(line: int) -> None:
-    assert redacted(said((MODEL, line, "build")), "def build():\n    pass\n") == (OTHER, "ValueError")
+    assert redacted(said((MODEL, line, "build")), {MODEL: "def build():\n    pass\n"}) == (OTHER, "ValueError")
 
 
 @pytest.mark.parametrize(
@@ -138,7 +139,7 @@ def test_only_lines_that_exist_are_named(line: int) -> None:
     ],
 )
 def test_only_types_that_exist_are_named(error: str) -> None:
-    assert redacted(said(error=error), "class Known(Exception): ...\n") == (OTHER,)
+    assert redacted(said(error=error), {MODEL: "class Known(Exception): ...\n"}) == (OTHER,)
 
 
 @pytest.mark.parametrize(
@@ -152,7 +153,7 @@ def test_only_types_that_exist_are_named(error: str) -> None:
     ],
 )
 def test_types_that_exist_are_named(error: str, name: str) -> None:
-    assert redacted(said(error=error), "class Known(Exception): ...\n") == (name,)
+    assert redacted(said(error=error), {MODEL: "class Known(Exception): ...\n"}) == (name,)
 
 
 def test_the_first_frames_and_the_last_are_kept(tmp_path: Path) -> None:
@@ -165,7 +166,9 @@ def test_a_traceback_is_never_long() -> None:
         said(*[(MODEL, 1, "build")] * (FIRST + LAST + 1))
     with pytest.raises(ValueError, match="function"):
         said((MODEL, 1, "x" * 301))
-    longest = redacted(said(*[("s" * 64 + "/s.py", 1, "x" * 300), (MODEL, 1, "y" * 64)] * 5, cut=True), "def f(): ...")
+    longest = redacted(
+        said(*[("s" * 64 + "/s.py", 1, "x" * 300), (MODEL, 1, "y" * 64)] * 5, cut=True), {MODEL: "def f(): ..."}
+    )
     assert len(longest) <= FIRST + LAST + 2
     assert all(len(line) < 1000 for line in longest)
 

@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 
-from training.errors import model_error
-from training.model import described
+from training.errors import described, model_error
 from training.plan import Training
 from training.registry import Parameters, Problem
 from training.scores import ClassPrediction
@@ -83,7 +82,9 @@ class Base:
             )
         for name in (*_OF_NONE, *fields):
             if getattr(training, name) is not None:
-                raise model_error("plan.training", f"{self.name} has no {name}: leave training.{name} out of the plan")
+                raise model_error(
+                    "plan.training", f"{self.name} has no {name}: leave it out of the plan and the model file"
+                )
         for name in _OF_THE_FILE:
             if getattr(training, name) is not None:
                 raise model_error(

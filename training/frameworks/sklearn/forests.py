@@ -17,6 +17,7 @@ from training.seeds import derive
 class Forest(Base):
     """Random forests and extremely randomised trees: each cycle, every edge adds as many trees as the estimator has."""
 
+    model_types = ("ensemble",)
     reductions = trees.REDUCTIONS
 
     def initial(self, seed: int) -> Parameters:

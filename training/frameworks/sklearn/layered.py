@@ -20,6 +20,8 @@ _STEP_SOLVERS: Final = ("adam", "sgd")
 class Layered(Base):
     """Multi-layer perceptrons. The optimiser's state is local: it begins anew in every cycle, as in FedAvg."""
 
+    model_types = ("neural_network",)
+
     def initial(self, seed: int) -> Parameters:
         """As the estimator draws them from the seed."""
         return self._taken(self._set_up(derive(seed, "initial")))

@@ -22,6 +22,8 @@ _WARM_SOLVERS: Final = ("lbfgs", "newton-cg", "newton-cholesky", "sag", "saga")
 class Linear(Base):
     """Coefficients and intercept."""
 
+    model_types = ("linear",)
+
     def initial(self, seed: int) -> Parameters:
         """Zeros: the usual start of a convex problem."""
         del seed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -13,11 +14,10 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from training.errors import Category, TrainingError, model_error
+from training.errors import Category, TrainingError, described, model_error
 from training.frameworks.steps import predicted
 from training.frameworks.tensorflow.learning import Lesson
 from training.frameworks.tensorflow.recipe import recipe, scores, shaped
-from training.model import described
 from training.plan import Training
 from training.registry import FreezableModel, Guidance, Learned, Parameters, Problem, Report, Rows
 from training.scores import ClassPrediction
@@ -90,6 +90,11 @@ class KerasModel:
     def learnt(self) -> frozenset[str]:
         """See ``GuidedModel``."""
         return frozenset(variable.path for variable in self._model.trainable_weights)
+
+    @property
+    def learnt_numbers(self) -> int:
+        """How many numbers are learnt, told without a copy of them."""
+        return sum(math.prod(variable.shape) for variable in self._model.trainable_weights)
 
     def freeze(self, names: frozenset[str]) -> None:
         """See ``FreezableModel``."""

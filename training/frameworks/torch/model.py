@@ -11,11 +11,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from training.errors import Category, TrainingError, model_error
+from training.errors import Category, TrainingError, described, model_error
 from training.frameworks.steps import predicted
 from training.frameworks.torch.learning import Lesson
 from training.frameworks.torch.recipe import recipe, shaped
-from training.model import described
 from training.plan import Training
 from training.registry import FreezableModel, Guidance, Learned, Parameters, Problem, Report, Rows
 from training.scores import ClassPrediction
@@ -86,6 +85,11 @@ class ModuleModel:
         for name, parameter in self._module.named_parameters(remove_duplicate=False):
             if name in names:
                 parameter.requires_grad = False
+
+    @property
+    def learnt_numbers(self) -> int:
+        """How many numbers are learnt, told without a copy of them."""
+        return sum(parameter.numel() for parameter in self._module.parameters() if parameter.requires_grad)
 
     def initial(self, seed: int) -> Parameters:
         """As the model file made them, under a seed that ``begin`` was told."""
