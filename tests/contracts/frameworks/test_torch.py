@@ -9,6 +9,7 @@ import pytest
 from support.bodies import run
 from support.frameworks import FRAMEWORKS, identified
 from training.plan import Training
+from training.schedules import Cosine
 from training.testing import WORKER_CHECKS, Case, Check, pairs
 from training.weights import read_weights, write_weights
 
@@ -49,6 +50,9 @@ def test_it_keeps_what_a_framework_has_to(of: Case, check: Check) -> None:
 @pytest.mark.parametrize("check", WORKER_CHECKS)
 def test_in_workers(check: Check) -> None:
     check(CASES["dropout and normalisation"])
+    # What a plan may say beyond a number reaches a worker whole.
+    falling = Cosine(schedule="cosine", rate=0.1, over=16.0, end=0.001)
+    check(CASES["layers"].told(freeze=("0.*",), gradient_clip=0.5, learning_rate=falling))
 
 
 def test_a_federation_of_one_edge_is_local_training(tmp_path: Path) -> None:
