@@ -51,7 +51,17 @@ from training.worker.sandbox import Isolation
 from training.worker.supervise import Ended, Run, Tell, Usage, run_worker
 
 _NOTHING: Final = Usage(0.0, 0.0, 0)
-_PACKAGES: Final = ("numpy", "scipy", "scikit-learn", "torch", "safetensors", "zstandard")
+_PACKAGES: Final = (
+    "numpy",
+    "scipy",
+    "scikit-learn",
+    "torch",
+    "tensorflow-cpu",
+    "tensorflow",
+    "keras",
+    "safetensors",
+    "zstandard",
+)
 
 
 class Workshop:

@@ -38,6 +38,8 @@ from training.contract.source import MAX_BYTES
 from training.contract.variables import CATEGORIES, MODEL_TYPES, VARIABLES, Variable
 from training.plan import Plan
 from training.registry import default_registry
+from training.schedules import KINDS as SCHEDULES
+from training.schedules import LearningRate
 
 STRATEGIES_TEXT = """\
 `strategy: {name: fedmedian}` in a plan; parameters beside the name, e.g.
@@ -67,6 +69,10 @@ are plain SGD, `weight_decay` allowed. A fork can leave `scaffold`, and cannot e
 
 Where our defaults are not those of Flower: `momentum` is 0.9 (Flower: 0, which is fedavg), and krum expects one bad
 update (Flower: none).
+"""
+RATES_TEXT = """\
+A number, or one of these schedules. `t` is the number of epochs since the experiment began, in fractions within an
+epoch: `(cycle - 1) epochs + epoch`. Every edge is at the same `t` in the same cycle, however many steps it takes.
 """
 NOTE = "<!-- Written by scripts/reference.py from the code; change the code, then run `make docs`. -->\n"
 HEADER_ROWS = 2
@@ -114,6 +120,9 @@ def all_docs(model: type[BaseModel]) -> dict[str, str]:
 
 def type_name(annotation: object) -> str:
     """A type as a reader would write it."""
+    if annotation == LearningRate | None:
+        # Pydantic's own words for it fill lines; its kinds have a section each.
+        return "float or a schedule \\| None"
     text = annotation.__name__ if isinstance(annotation, type) else str(annotation)
     # Module names say nothing to a reader: bus.events.cycles.Cycle -> Cycle.
     return re.sub(r"\b(?:\w+\.)+(\w+)", r"\1", text).replace("|", "\\|")
@@ -214,6 +223,11 @@ def plan() -> Iterator[str]:
     for name, model in _sections("", Plan):
         yield f"## {name or 'top level'}\n\n{first_line(model)}\n"
         yield from fields(model)
+        yield ""
+    yield f"## training.learning_rate\n\n{RATES_TEXT}"
+    for name, kind in SCHEDULES.items():
+        yield f"### {name}\n\n{first_line(kind)}\n"
+        yield from fields(kind)
         yield ""
 
 

@@ -138,6 +138,7 @@ def _guided(strategy: Strategy, model: TabularModel) -> GuidedModel:
         raise model_error("strategy.framework", f"this edge does not know what {strategy.name!r} wants of it")
     if not isinstance(model, GuidedModel):
         raise model_error(
-            "strategy.framework", f"{strategy.name} changes how edges train, which {model.name} cannot: use torch"
+            "strategy.framework",
+            f"{strategy.name} changes how edges train, which {model.name} cannot: use torch or tensorflow",
         )
     return model

@@ -13,11 +13,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from training.errors import model_error
 from training.preprocessing.choices import Derived, Preprocessing
+from training.schedules import KINDS, NUMBER, LearningRate
 from training.suggestions import known_or_nearest
 
 _MIB: Final = 1024 * 1024
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
-Optimizer = Literal["adadelta", "adagrad", "adam", "adamax", "adamw", "nadam", "radam", "rmsprop", "sgd"]
+Optimizer = Literal["adadelta", "adagrad", "adam", "adamax", "adamw", "ftrl", "nadam", "radam", "rmsprop", "sgd"]
 Loss = Literal["cross_entropy", "multi_margin", "mse", "mae", "huber", "smooth_l1"]
 """The first two are for classes, the others for numbers."""
 
@@ -61,20 +62,30 @@ class Training(_Section):
     """Passes over the edge's rows per cycle; iterations of a solver that has no passes."""
     batch_size: int | None = Field(default=None, ge=1)
     """Rows per step; that of the model file's header if left out."""
-    learning_rate: float | None = Field(default=None, gt=0)
-    """Constant step size."""
+    learning_rate: LearningRate | None = None
+    """Step size: a number, or a schedule over the epochs of the whole experiment, such as
+    ``{schedule: cosine, rate: 0.1, over: 20, end: 0.001}``. Schedules are for torch and tensorflow."""
     validation_split: float = Field(default=0.0, ge=0.0, lt=1.0)
     """Share of each edge's training rows that is kept for validation; the same rows in every cycle."""
     shuffle: bool = True
     """Whether rows are taken in a new, seeded order in every epoch."""
     optimizer: Optimizer | None = None
-    """What takes the steps; it begins anew in every cycle. For torch: ``sgd`` if left out."""
+    """What takes the steps; it begins anew in every cycle. ``ftrl`` is TensorFlow's, ``radam`` PyTorch's. Left out:
+    for torch ``sgd``; for tensorflow that of a compiled model, else ``sgd``."""
     momentum: float | None = Field(default=None, ge=0, lt=1)
-    """Of the optimizers ``sgd`` and ``rmsprop``. For torch: 0 if left out."""
+    """Of the optimizers ``sgd`` and ``rmsprop``. For torch and tensorflow: 0 if left out."""
     weight_decay: float | None = Field(default=None, ge=0)
-    """What the optimizer makes of the parameters' size. For torch: PyTorch's default for the optimizer if left out."""
+    """What the optimizer makes of the parameters' size. For torch and tensorflow: the framework's default for the
+    optimizer if left out."""
+    freeze: tuple[str, ...] | None = Field(default=None, min_length=1)
+    """Parameters that stay as they are, by patterns of their names such as ``layers.0.*``. For torch and tensorflow;
+    what the model file froze itself stays frozen."""
+    gradient_clip: float | None = Field(default=None, gt=0)
+    """Longest gradient of a step, as the Euclidean norm over all parameters; a longer one is made shorter before a
+    strategy adds to it. For torch and tensorflow: not limited if left out."""
     loss: Loss | None = None
-    """What is made small. For torch: ``cross_entropy`` for classes, ``mse`` for numbers if left out."""
+    """What is made small. Left out: ``cross_entropy`` for classes and ``mse`` for numbers; for tensorflow that of a
+    compiled model, if it has one."""
 
     @property
     def canonical(self) -> str:
@@ -188,11 +199,16 @@ def _mapping(path: Path) -> dict[str, Any]:
 
 
 def _told(problem: dict[str, Any], root: type[BaseModel]) -> str:
-    location: tuple[int | str, ...] = problem["loc"]
+    location: tuple[int | str, ...] = tuple(part for part in problem["loc"] if part != NUMBER)
     name = ".".join(map(str, location))
     if problem["type"] == "extra_forbidden":
         section = _section(root, location[:-1])
         return f"{name} is not a field; {known_or_nearest(str(location[-1]), section.model_fields)}"
+    if problem["type"] == "union_tag_not_found":
+        return f"{name}: expected a number, or schedule: and one of {', '.join(KINDS)}"
+    if problem["type"] == "union_tag_invalid":
+        tag = problem["ctx"]["tag"]
+        return f"{name}: the schedule {tag[:40]!r} is not known; {known_or_nearest(tag, KINDS)}"
     if problem["type"] == "missing":
         return f"{name} is missing"
     if problem["type"] == "literal_error" and isinstance(problem["input"], str):
@@ -206,8 +222,10 @@ def _told(problem: dict[str, Any], root: type[BaseModel]) -> str:
 def _section(model: type[BaseModel], location: tuple[int | str, ...]) -> type[BaseModel]:
     for part in location:
         if str(part) not in model.model_fields:
-            continue  # a place in a list, or a key that the plan's author chose
+            # The kind of a schedule, a place in a list, or a key that the plan's author chose.
+            model = KINDS.get(str(part), model)
+            continue
         annotation = model.model_fields[str(part)].annotation
         candidates = (annotation, *get_args(annotation))
-        model = next(c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel))
+        model = next((c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel)), model)
     return model

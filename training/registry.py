@@ -115,7 +115,7 @@ class Learned:
     Attributes:
         parameters: All of the model's.
         steps: How many steps the optimizer took.
-        step_size: The learning rate of all of them.
+        step_size: Their mean learning rate.
     """
 
     parameters: Parameters
@@ -144,6 +144,15 @@ class GuidedModel(TabularModel, Protocol):
         report: Report,
     ) -> Learned:
         """As ``trained``, with what a strategy adds."""
+        ...
+
+
+@runtime_checkable
+class FreezableModel(GuidedModel, Protocol):
+    """A model of a framework that can keep some of its parameters as they are."""
+
+    def freeze(self, names: frozenset[str]) -> None:
+        """Take ``names`` from ``learnt``, for good."""
         ...
 
 
@@ -184,7 +193,7 @@ class Framework:
     install: str
     reduction: str = MEAN
     least_bytes: int = 0
-    """Address space without which it aborts in mid-load, too abruptly to say why."""
+    """Address space without which it aborts in mid-load, or hangs, and says nothing."""
 
     @property
     def installed(self) -> bool:
@@ -255,6 +264,14 @@ _OWN: Final = (
         _TABULAR,
         "pip install 'muster-fl[torch]'",
         least_bytes=1024**3,
+    ),
+    Framework(
+        "tensorflow",
+        "training.frameworks.tensorflow",
+        "tensorflow",
+        _TABULAR,
+        "pip install 'muster-fl[tensorflow]'",
+        least_bytes=3 * 1024**3 // 2,
     ),
 )
 

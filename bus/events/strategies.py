@@ -100,7 +100,7 @@ CONTROLS: Final = "scaffold"
 """See ``Kind.beside``."""
 EDGES: Final = "edges"
 """Name of the parameter that is filled in with the number of edges that hold the dataset."""
-_GUIDABLE: Final = frozenset({"torch"})
+_GUIDABLE: Final = frozenset({"tensorflow", "torch"})
 _BAD: Final = Parameter("how many updates may be anything at all", 1, 0, 100_000, whole=True)
 _FEDOPT: Final = (
     'Reddi et al., "Adaptive Federated Optimization", ICLR 2021, algorithm 2 (without bias correction; v begins at '

@@ -157,7 +157,11 @@ AREA: Final = Area(
             "The edge does not have the framework that the model file needs.",
             "Muster was installed without the framework's extra.",
             "install the framework at the edge, as the message says",
-            ("pip install 'muster-fl[sklearn]'", "pip install 'muster-fl[torch]'"),
+            (
+                "pip install 'muster-fl[sklearn]'",
+                "pip install 'muster-fl[torch]'",
+                "pip install 'muster-fl[tensorflow]'",
+            ),
         ),
         Entry(
             1116,
@@ -165,7 +169,8 @@ AREA: Final = Area(
             ("resource",),
             Who.VENDOR,
             "The edge has the framework that the model file needs, and cannot load it.",
-            "The memory limit is too low for it (torch needs about 1 GiB), or the installation is damaged.",
+            "The memory limit is too low for it (torch needs about 1 GiB, tensorflow 1.5 GiB), or the installation is "
+            "damaged.",
             "raise limits.memory_bytes; if that does not help, have the owner install the framework anew",
         ),
         Entry(

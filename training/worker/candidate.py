@@ -15,6 +15,7 @@ from training.contract.archive import WEIGHTS as WEIGHTS_SUFFIX
 from training.contract.header import check_header
 from training.contract.model import ModelFile, read_model
 from training.errors import model_error
+from training.freezing import freeze
 from training.registry import Plugin, Registry, TabularModel
 from training.seeds import derive, fix
 from training.weights import Weights
@@ -86,10 +87,12 @@ class Candidate:
         """What the file makes, in the hands of its framework.
 
         Raises:
-            TrainingError: The framework cannot train it.
+            TrainingError: The framework cannot train it, or not freeze what the plan wants frozen.
         """
         made = self.made
-        return self._plugin.tabular(made, self.config.tabular.problem)
+        model = self._plugin.tabular(made, self.config.tabular.problem)
+        freeze(model, self.config.training.freeze or ())
+        return model
 
     @cached_property
     def given(self) -> dict[str, NDArray[Any]] | None:

@@ -82,6 +82,21 @@ TORCH: dict[str, Any] = {
     "framework": "torch",
     "training": Training(epochs=5, optimizer="adam", learning_rate=0.01, batch_size=8, validation_split=0.2),
 }
+TENSORFLOW: dict[str, Any] = {
+    **TORCH,
+    "framework": "tensorflow",
+    "source": """
+import keras
+
+framework = "tensorflow"
+category = "tabular_classification"
+main_method = "build"
+
+def build(outputs):
+    body = keras.layers.Dense(16), keras.layers.BatchNormalization(), keras.layers.ReLU(), keras.layers.Dropout(0.2)
+    return keras.Sequential([*body, keras.layers.Dense(outputs, activation="softmax")])
+""",
+}
 
 
 async def test_torch_gives_the_same_bytes_in_every_process(bench: Bench) -> None:
@@ -103,10 +118,21 @@ async def test_torch_gives_the_same_bytes_in_every_process(bench: Bench) -> None
     assert all(line["loss"] > 0 for line in told)
 
 
-@pytest.mark.parametrize(("mebibytes", "code"), [(1024, None), (512, "framework.load")])
-async def test_torch_needs_a_gibibyte_and_says_so(bench: Bench, mebibytes: int, code: str | None) -> None:
+@pytest.mark.parametrize(
+    ("work", "mebibytes", "code"),
+    [
+        (TORCH, 1024, None),
+        (TORCH, 512, "framework.load"),
+        (TENSORFLOW, 1536, None),
+        (TENSORFLOW, 1024, "framework.load"),
+    ],
+    ids=lambda value: value["framework"] if isinstance(value, dict) else None,
+)
+async def test_a_framework_says_what_memory_it_needs(
+    bench: Bench, work: dict[str, Any], mebibytes: int, code: str | None
+) -> None:
     limits = LIMITS.model_copy(update={"memory_bytes": mebibytes * MIB})
-    ended, _ = await bench.run(Task.VALIDATE, limits=limits, **TORCH)
+    ended, _ = await bench.run(Task.VALIDATE, limits=limits, **work)
     assert (ended.error and ended.error.code) == code, ended.error and ended.error.message
 
 

@@ -18,6 +18,8 @@ from training.scores import ClassPrediction
 
 Estimator = Any
 _BINARY: Final = 2
+_OF_NONE: Final = ("gradient_clip",)
+"""What no estimator has."""
 _OF_THE_FILE: Final = ("optimizer", "momentum", "weight_decay", "loss")
 """What an estimator brings itself."""
 
@@ -72,7 +74,13 @@ class Base:
 
     def _refuse(self, training: Training, *fields: str) -> None:
         """Nothing that a plan says is ignored in silence."""
-        for name in fields:
+        if not isinstance(training.learning_rate, float | None):
+            raise model_error(
+                "plan.training",
+                f"{self.name} follows no schedule: give training.learning_rate a number, or leave it out and set it in "
+                "the file",
+            )
+        for name in (*_OF_NONE, *fields):
             if getattr(training, name) is not None:
                 raise model_error(
                     "plan.training", f"{self.name} has no {name}: leave it out of the plan and the model file"

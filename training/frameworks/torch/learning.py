@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from training.errors import egress_error
+from training.frameworks.steps import batches, diverged, scheduled
 from training.frameworks.torch.recipe import Recipe
 from training.plan import Training
 from training.registry import Guidance, Report
@@ -41,7 +41,7 @@ class Lesson:
     guidance: Guidance
 
     def learn(self, *, seed: int, cycle: int, report: Report) -> tuple[int, float]:
-        """Train; returns how many steps were taken, and the learning rate.
+        """Train; returns how many steps were taken, and their mean learning rate.
 
         Raises:
             TrainingError: A tensor is no longer finite; it is named.
@@ -49,16 +49,24 @@ class Lesson:
         learnt = {name: p for name, p in self.module.named_parameters() if p.requires_grad}
         optimizer = self.recipe.optimizer_for(learnt.values())
         guide = _Guide(learnt, self.guidance)
-        steps, epochs = 0, self.training.epochs
+        steps, epochs, rates = 0, self.training.epochs, list[float]()
         self.module.train()
         for epoch in range(epochs):
             # For what modules draw themselves, such as dropout.
             torch.manual_seed(derive(seed, "epoch", cycle, epoch))
             total = 0.0
-            for batch in self._batches(derive(seed, "order", cycle, epoch)):
+            order = list(self._batches(derive(seed, "order", cycle, epoch)))
+            for place, batch in enumerate(order):
+                rate = scheduled(self.training, cycle, epoch, place / len(order))
+                if rate is not None:
+                    rates.append(rate)
+                    for group in optimizer.param_groups:
+                        group["lr"] = rate
                 optimizer.zero_grad(set_to_none=True)
                 loss = self.recipe.loss_of(self.forward(self.inputs[batch]), self.target[batch])
                 loss.backward()  # type: ignore[no-untyped-call]
+                if self.training.gradient_clip is not None:
+                    torch.nn.utils.clip_grad_norm_(learnt.values(), self.training.gradient_clip)
                 guide.adjust()
                 optimizer.step()
                 total += loss.item() * len(batch)
@@ -67,31 +75,16 @@ class Lesson:
             if not math.isfinite(mean):
                 self._check_finite(epoch + 1)
             report(epoch + 1, epochs, mean if math.isfinite(mean) else None)
-        return steps, float(optimizer.param_groups[0]["lr"])
+        return steps, math.fsum(rates) / steps if rates else float(optimizer.param_groups[0]["lr"])
 
     def _batches(self, seed: int) -> Iterator[Tensor]:
-        """Indices of rows, in the order of the steps.
-
-        A last batch of one row joins the one before: batch normalisation cannot do with one row.
-        """
-        count, size = len(self.target), self.recipe.batch_rows
-        order = np.arange(count)
-        if self.training.shuffle:
-            order = np.random.Generator(np.random.PCG64(seed)).permutation(count)
-        cuts = list(range(size, count, size))
-        if cuts and size > 1 and count - cuts[-1] == 1:
-            cuts.pop()
-        for part in np.split(order, cuts):
-            yield torch.from_numpy(part)
+        rows = batches(len(self.target), self.recipe.batch_rows, seed, shuffle=self.training.shuffle)
+        yield from map(torch.from_numpy, rows)
 
     def _check_finite(self, epoch: int) -> None:
         for name, tensor in self.module.state_dict().items():
             if tensor.is_floating_point() and not torch.isfinite(tensor).all():
-                raise egress_error(
-                    "weights.finite",
-                    f"tensor 'model.{name[:80]}' has values that are not finite after epoch {epoch}: lower the "
-                    "learning rate, or check the features",
-                )
+                raise diverged(name, epoch)
 
 
 class _Guide:

@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from training.errors import Category, TrainingError, described, model_error
+from training.frameworks.steps import predicted
 from training.frameworks.torch.learning import Lesson
 from training.frameworks.torch.recipe import recipe, shaped
 from training.plan import Training
-from training.registry import Guidance, GuidedModel, Learned, Parameters, Problem, Report, Rows
+from training.registry import FreezableModel, Guidance, Learned, Parameters, Problem, Report, Rows
 from training.scores import ClassPrediction
 
 _TYPES: Final = (
@@ -37,7 +38,7 @@ def begin(seed: int) -> None:
     torch.manual_seed(seed)
 
 
-def tabular(made: object, problem: Problem) -> GuidedModel:
+def tabular(made: object, problem: Problem) -> FreezableModel:
     """See ``training.registry.Plugin``."""
     if not isinstance(made, torch.nn.Module):
         raise model_error(
@@ -47,7 +48,7 @@ def tabular(made: object, problem: Problem) -> GuidedModel:
 
 
 class ModuleModel:
-    """See ``training.registry.GuidedModel``.
+    """See ``training.registry.FreezableModel``.
 
     Args:
         module: As the vendor made it, with the parameters to begin with.
@@ -78,6 +79,12 @@ class ModuleModel:
         """See ``GuidedModel``. A tensor that has two names is learnt under both."""
         named = self._module.named_parameters(remove_duplicate=False)
         return frozenset(name for name, parameter in named if parameter.requires_grad)
+
+    def freeze(self, names: frozenset[str]) -> None:
+        """See ``FreezableModel``."""
+        for name, parameter in self._module.named_parameters(remove_duplicate=False):
+            if name in names:
+                parameter.requires_grad = False
 
     @property
     def learnt_numbers(self) -> int:
@@ -121,11 +128,7 @@ class ModuleModel:
         """See ``TabularModel``."""
         if not len(inputs):
             return ClassPrediction(np.zeros(0, np.int64))
-        outputs = self._outputs(parameters, inputs)
-        if outputs.ndim == 1:
-            outputs = np.stack([np.zeros_like(outputs), outputs], axis=1)
-        shifted = np.exp(outputs - outputs.max(axis=1, keepdims=True))
-        return ClassPrediction(outputs.argmax(axis=1), shifted / shifted.sum(axis=1, keepdims=True))
+        return predicted(self._outputs(parameters, inputs))
 
     def values(self, parameters: Parameters, inputs: NDArray[np.float64]) -> NDArray[np.float64]:
         """See ``TabularModel``."""

@@ -11,7 +11,16 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from training.errors import model_error
+from training.frameworks.steps import (
+    BATCH,
+    first_rate,
+    fits,
+    lacking,
+    loss_name,
+    optimizer_name,
+    single_output,
+    wrong_output,
+)
 from training.plan import Training
 from training.registry import Problem
 
@@ -29,18 +38,14 @@ OPTIMIZERS: Final[dict[str, Any]] = {
     "sgd": torch.optim.SGD,
 }
 """By the plan's names (``training.plan.Optimizer``)."""
-_OF_CLASSES: Final[dict[str, Loss]] = {
+_LOSSES: Final[dict[str, Loss]] = {
     "cross_entropy": functional.cross_entropy,
     "multi_margin": functional.multi_margin_loss,
-}
-_OF_NUMBERS: Final[dict[str, Loss]] = {
     "mse": functional.mse_loss,
     "mae": functional.l1_loss,
     "huber": functional.huber_loss,
     "smooth_l1": functional.smooth_l1_loss,
 }
-_BATCH: Final = 32
-_BINARY: Final = 2
 
 
 @dataclass(frozen=True)
@@ -74,14 +79,11 @@ class Recipe:
         Raises:
             TrainingError: The loss wants an output for each class, and there is one.
         """
-        if self.loss in _OF_CLASSES and output.ndim == 1:
+        if output.ndim == 1 and not target.is_floating_point():
             if self.loss != "cross_entropy":
-                raise model_error(
-                    "plan.training",
-                    f"the loss {self.loss} wants an output for each of two classes; the model gives one",
-                )
+                raise single_output(self.loss)
             return functional.binary_cross_entropy_with_logits(output, target.to(output.dtype))
-        return {**_OF_CLASSES, **_OF_NUMBERS}[self.loss](output, target)
+        return _LOSSES[self.loss](output, target)
 
 
 def recipe(training: Training, problem: Problem) -> Recipe:
@@ -90,22 +92,14 @@ def recipe(training: Training, problem: Problem) -> Recipe:
     Raises:
         TrainingError: It says something that does not fit.
     """
-    name = training.optimizer or "sgd"
+    name = optimizer_name(training.optimizer or "sgd", OPTIMIZERS, "torch")
     knows = inspect.signature(OPTIMIZERS[name]).parameters
-    settings = {"lr": training.learning_rate, "momentum": training.momentum, "weight_decay": training.weight_decay}
+    settings = {"lr": first_rate(training), "momentum": training.momentum, "weight_decay": training.weight_decay}
     told = {key: value for key, value in settings.items() if value is not None}
     for key in told:
         if key not in knows:
-            able = ", ".join(n for n, kind in OPTIMIZERS.items() if key in inspect.signature(kind).parameters)
-            raise model_error("plan.training", f"the optimizer {name} has no {key}; those that have: {able}")
-    fitting, default = (_OF_NUMBERS, "mse") if problem.classes is None else (_OF_CLASSES, "cross_entropy")
-    loss = training.loss or default
-    if loss not in fitting:
-        what = "a number" if problem.classes is None else "classes"
-        raise model_error(
-            "plan.training", f"training.loss is {loss}, but the target is {what}: expected one of {', '.join(fitting)}"
-        )
-    return Recipe(name, told, loss, training.batch_size or _BATCH)
+            raise lacking(name, key, [n for n, kind in OPTIMIZERS.items() if key in inspect.signature(kind).parameters])
+    return Recipe(name, told, loss_name(training, problem), training.batch_size or BATCH)
 
 
 def shaped(output: object, rows: int, problem: Problem, name: str) -> Tensor:
@@ -114,15 +108,7 @@ def shaped(output: object, rows: int, problem: Problem, name: str) -> Tensor:
     Raises:
         TrainingError: It is of another shape or type.
     """
-    wanted = problem.classes
-    if isinstance(output, Tensor) and output.is_floating_point():
-        if wanted is not None and output.shape == (rows, wanted):
-            return output
-        if wanted in {None, _BINARY} and output.shape in {(rows,), (rows, 1)}:
-            return output.reshape(rows)
+    if isinstance(output, Tensor) and output.is_floating_point() and fits(tuple(output.shape), rows, problem):
+        return output if output.shape == (rows, problem.classes) else output.reshape(rows)
     found = f"{output.dtype}{list(output.shape)}" if isinstance(output, Tensor) else type(output).__name__
-    one = f"[{rows}] or [{rows}, 1]"
-    expected = one if wanted is None else f"[{rows}, {wanted}]" + (f", {one}" if wanted == _BINARY else "")
-    raise model_error(
-        "model.output", f"{name} gives {found} for {rows} rows; expected floating-point numbers of shape {expected}"
-    )
+    raise wrong_output(found, rows, problem, name)
