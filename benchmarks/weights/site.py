@@ -14,7 +14,7 @@ from benchmarks.weights.edges import registration_of
 from bus.events.base import DatasetId, PrincipalId
 from ingest.config import IngestConfig
 from ingest.domain.profile import Category
-from ingest.domain.registration import registration
+from ingest.domain.registration import Consent, registration
 from ingest.run import ingest
 from muster.federation.layout import Layout
 
@@ -38,7 +38,7 @@ async def furnish(layout: Layout) -> None:
         )
     )
     for edge in edges:
-        event = registration(report.profile, PrincipalId(edge), report.revision)
+        event = registration(report.profile, PrincipalId(edge), report.revision, Consent())
         assert event is not None
         data = layout.data(edge)
         data.mkdir(parents=True)

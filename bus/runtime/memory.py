@@ -9,6 +9,7 @@ from typing import Final
 _TRIM_THRESHOLD: Final = -1
 _TOP_PAD: Final = -2
 _MMAP_THRESHOLD: Final = -3
+_ARENA_MAX: Final = -8
 _MIB: Final = 1024 * 1024
 
 
@@ -22,6 +23,7 @@ def keep_freed() -> None:
         mallopt = ctypes.CDLL(None).mallopt
     except (OSError, AttributeError):
         return
+    mallopt(_ARENA_MAX, 1)
     mallopt(_MMAP_THRESHOLD, 8 * _MIB)
     mallopt(_TRIM_THRESHOLD, 32 * _MIB)
     mallopt(_TOP_PAD, 1 * _MIB)

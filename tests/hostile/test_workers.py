@@ -149,7 +149,7 @@ SPIES = (
         "reads the site",
         "model.make",
         "no such: []",
-        'import os; raise ValueError(f\'no such: {sorted(set(os.listdir("/")) & {"boot", "srv", "var", "work"})}\')',
+        'import os; raise ValueError(f\'no such: {sorted(set(os.listdir("/")) & {"boot", "srv", "var"})}\')',
     ),
     Hostile("reads passwords", "model.make", "FileNotFoundError", "open('/etc/shadow').read()"),
     Hostile("changes itself", "model.make", "Read-only file system", "open(__file__, 'a')"),
