@@ -78,8 +78,8 @@ def _unfit(edge: PrincipalId, column: Column, asked: Asked) -> Iterator[str]:
             yield f"{edge} holds {column.kind} in column {column.name!r}, features must be numbers{hint}"
     elif kind is Kind.TEXT and column.words is None:
         yield (
-            f"{edge} does not tell which words are in column {column.name!r}, since its owner does not want to or "
-            "there are too many: leave it out"
+            f"{edge} does not tell which words are in column {column.name!r}, since its owner did not say so at ingest "
+            "(consent.words) or there are too many: leave it out, or ask the owner"
         )
 
 

@@ -56,9 +56,9 @@ class Outcome(_Frozen):
 class Consent(_Frozen):
     """What the owner lets others know of the data, and do with it, beyond names, types and counts."""
 
-    words: Literal["all", "none"] | frozenset[str] = "all"
-    """Columns of text, and of true and false, whose words others may know: all, none, or those named. Without its
-    words, nothing can be learnt from a column of text."""
+    words: Literal["all", "none"] | frozenset[str] = "none"
+    """Columns of text, and of true and false, whose words others may know: all, none, or those named. Words are what
+    cells hold, so none leaves unless the owner says so; without them, nothing can be learnt from a column of text."""
     words_min_rows: int = Field(default=5, ge=1)
     """Fewest training rows that a word must occur in to be told: what is rare may point to somebody."""
     features_modifiable: bool = True

@@ -50,7 +50,7 @@ def ingest(
     delimiter: Annotated[str | None, typer.Option(help="Character between cells.", show_default=",")] = None,
     words: Annotated[
         list[str] | None,
-        typer.Option(help="Text column whose words others may know; repeatable; 'all' or 'none'.", show_default="all"),
+        typer.Option(help="Text column whose words others may know; repeatable; 'all' or 'none'.", show_default="none"),
     ] = None,
     features_modifiable: Annotated[
         bool | None,
@@ -68,7 +68,7 @@ def ingest(
     """Bring CSV files into an edge's store, and register the dataset with the federation.
 
     Every cell is checked before any row is stored. Only metadata leaves the edge: columns, types, counts, class
-    labels, and the frequent words of text columns.
+    labels, and the frequent words of text columns whose owner allows it.
     Running the same again is harmless, and finishes what was cut short.
     """
     frame = Frame(as_json=json, federation=federation)

@@ -118,7 +118,7 @@ async def test_words_and_features_from_the_files_to_predictions(tmp_path: Path) 
         await terminal.succeed(
             *("ingest", "--edge", edge, "--dataset", "wards", "--target", "sick"),
             *("--category", "tabular_classification", "--train", f"{edge}-train.csv", "--test", f"{edge}-test.csv"),
-            *more,
+            *("--words", "all", *more),
         )
 
     async with terminal.up(terminal.federation, *names, "--lease", "3"):

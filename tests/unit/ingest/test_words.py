@@ -43,15 +43,19 @@ def told(consent: Consent) -> dict[str, dict[str, int] | None]:
     return {column.name: column.words for column in registered(counted(*rows), consent).columns}
 
 
+def test_no_word_is_told_unless_the_owner_says_so() -> None:
+    assert set(told(Consent()).values()) == {None}
+
+
 def test_frequent_words_of_training_rows_are_told() -> None:
-    assert told(Consent()) == {
+    assert told(Consent(words="all")) == {
         "age": None,
         "ward": {"north": MAX_WORDS + 1},
         "smoker": {"false": 5, "true": MAX_WORDS + 1},
         "note": None,
         "kind": None,
     }
-    assert told(Consent(words_min_rows=4))["ward"] == {"north": MAX_WORDS + 1, "south": 4}
+    assert told(Consent(words="all", words_min_rows=4))["ward"] == {"north": MAX_WORDS + 1, "south": 4}
 
 
 def test_the_owner_decides_which() -> None:
