@@ -77,14 +77,16 @@ async def _row(bodies: Sequence[Body]) -> list[bytes]:
     for index, chunks in enumerate(taken):
         if not chunks:
             raise BodyFailed(index, Integrity("it ends before the others", code="weights.layout"))
-    return await asyncio.to_thread(_opened, bodies, [chunk for chunks in taken for chunk in chunks])
+    return await asyncio.to_thread(_opened, bodies, [chunks.pop() for chunks in taken])
 
 
-def _opened(bodies: Sequence[Body], row: Sequence[bytes | bytearray]) -> list[bytes]:
+def _opened(bodies: Sequence[Body], row: list[bytes | bytearray]) -> list[bytes]:
+    """Plaintexts of a row, whose sealed chunks are let go one by one: with many bodies they are most of the memory."""
     plaintexts = []
-    for index, (body, chunk) in enumerate(zip(bodies, row, strict=True)):
+    for index, body in enumerate(bodies):
         with _blamed(index):
-            plaintexts.append(body.open(chunk))
+            plaintexts.append(body.open(row[index]))
+        row[index] = b""
     return plaintexts
 
 
