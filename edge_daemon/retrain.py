@@ -33,10 +33,11 @@ from bus.wire.record import Record
 from edge_daemon.domain.jobs import Job, State
 from edge_daemon.domain.retraining import Answer, Question
 from edge_daemon.encoding import FRAMES, frames_digest
+from edge_daemon.environment import environment
 from edge_daemon.export import profile
 from edge_daemon.service import isolation
 from edge_daemon.settings import EdgeSettings
-from edge_daemon.workshop import Workshop, environment
+from edge_daemon.workshop import Workshop
 from training.errors import TrainingError
 from training.worker.result import Progress
 
