@@ -111,7 +111,7 @@ class Bench:
         """Where a job's weights lie."""
         return self.folder / f"{job.id}.safetensors"
 
-    def forget(self, job: Job) -> None:
+    async def forget(self, job: Job) -> None:
         """Remove them."""
         self.weights(job).unlink(missing_ok=True)
 

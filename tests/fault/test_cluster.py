@@ -20,7 +20,7 @@ from bus.wire.message import Message
 from bus.wire.record import Record
 from bus.wire.topology import Consumer, StreamName
 from muster.follow import View
-from support.cluster import ClusterTown, federation_on_cluster, leader, replicated
+from support.cluster import ClusterTown, caught_up, federation_on_cluster, leader, replicated
 from support.federation import PLAN
 
 T = TypeVar("T")
@@ -157,6 +157,7 @@ async def test_the_leader_is_killed_while_many_write(tmp_path: Path) -> None:
         await asyncio.gather(*reading, return_exceptions=True)
         assert second != first
         assert crowd.conflicts > 0
+        await caught_up(broker.control)
         await _check(crowd, broker)
 
 

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -105,15 +106,29 @@ async def leader(connection: Connection, stream: StreamName = StreamName.EVENTS,
     """Name of the server that leads a stream, once there is one (and another one than before)."""
     async with asyncio.timeout(PATIENCE_S):
         while True:
-            try:
-                async with asyncio.timeout(1.0):
-                    info = await api.call(connection, f"STREAM.INFO.{stream}")
-            except (Unavailable, TimeoutError):
-                info = {}
-            name = info.get("cluster", {}).get("leader")
+            name = (await _replication(connection, stream)).get("leader")
             if name and name != other_than:
                 return str(name)
             await asyncio.sleep(0.1)
+
+
+async def caught_up(connection: Connection, stream: StreamName = StreamName.EVENTS) -> None:
+    """Return once every replica has what the leader has: until then, whoever begins to read may be told less."""
+    async with asyncio.timeout(PATIENCE_S):
+        while True:
+            replicas = (await _replication(connection, stream)).get("replicas", [])
+            if replicas and all(each["current"] and not each.get("lag") for each in replicas):
+                return
+            await asyncio.sleep(0.1)
+
+
+async def _replication(connection: Connection, stream: StreamName) -> dict[str, Any]:
+    try:
+        async with asyncio.timeout(1.0):
+            found: dict[str, Any] = (await api.call(connection, f"STREAM.INFO.{stream}")).get("cluster", {})
+            return found
+    except (Unavailable, TimeoutError):
+        return {}
 
 
 @asynccontextmanager
