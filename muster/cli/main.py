@@ -16,6 +16,7 @@ from muster.cli import (
     ingest,
     look,
     model,
+    plan,
     policy,
     proof,
     retention,
@@ -44,6 +45,7 @@ for group in (
 ):
     app.registered_commands += group.registered_commands
 app.add_typer(model.app, name="model")
+app.add_typer(plan.app, name="plan")
 app.add_typer(policy.app, name="policy")
 app.add_typer(deadletters.app, name="deadletters")
 
