@@ -88,8 +88,7 @@ class Work:
 
     def _initialise(self) -> None:
         sums = self._received
-        with during(Phase.IMPORT):
-            _ = self.candidate.model
+        _ = self._model
         first = self.candidate.begun(self.candidate.fresh(sums))
         # Behind it, since checks train what the file made; before any edge shows the model a row.
         Validation(self.candidate, self.output).run()

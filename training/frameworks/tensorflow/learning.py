@@ -1,16 +1,17 @@
-"""The steps: batches in a seeded order, a gradient each, what a strategy adds, and the optimizer's move."""
+"""The steps: a gradient each, what a strategy adds, and the optimizer's move."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import keras
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
-from training.frameworks.steps import batches, diverged, scheduled
+from training.frameworks.stepped import walk
+from training.frameworks.steps import diverged
 from training.frameworks.tensorflow.recipe import Recipe
 from training.plan import Training
 from training.registry import Guidance, Report
@@ -50,62 +51,68 @@ class Lesson:
         """
         # For what a model draws without a layer's own generator.
         keras.utils.set_random_seed(derive(seed, "draws", cycle))
-        optimizer = self.recipe.begun()
-        optimizer.build(self.model.trainable_weights)
+        stepper, rows, batch_rows = _Stepper(self), self.target.shape[0], self.recipe.batch_rows
+        steps, rate = walk(stepper, rows, batch_rows, self.training, seed=seed, cycle=cycle, report=report)
+        stepper.finish()
+        return steps, rate
+
+
+class _Stepper:
+    """See ``training.frameworks.stepped.Stepper``.
+
+    Args:
+        lesson: What is learnt.
+    """
+
+    def __init__(self, lesson: Lesson) -> None:
+        self._lesson = lesson
+        self._learnt = lesson.model.trainable_weights
+        self._guide = _Guide(self._learnt, lesson.guidance)
+        self._optimizer = lesson.recipe.begun()
+        self._optimizer.build(self._learnt)
         # Autograph would put the site's paths into what errors say.
-        step = tf.function(
-            self._step(optimizer), autograph=False, input_signature=[tf.TensorSpec([None], tf.int64, "rows")]
+        self._compiled = tf.function(
+            self._move, autograph=False, input_signature=[tf.TensorSpec([None], tf.int64, "rows")]
         )
-        steps, epochs, count, rates = 0, self.training.epochs, self.target.shape[0], list[float]()
-        for epoch in range(epochs):
-            self._reseed(derive(seed, "epoch", cycle, epoch))
-            drawn, total = derive(seed, "order", cycle, epoch), 0.0
-            order = list(batches(count, self.recipe.batch_rows, drawn, shuffle=self.training.shuffle))
-            for place, batch in enumerate(order):
-                rate = scheduled(self.training, cycle, epoch, place / len(order))
-                if rate is not None:
-                    rates.append(rate)
-                    optimizer.learning_rate = rate
-                total += float(step(tf.constant(batch, tf.int64))) * len(batch)
-                steps += 1
-            mean = total / count
-            if not math.isfinite(mean):
-                self._check_finite(epoch + 1)
-            report(epoch + 1, epochs, mean if math.isfinite(mean) else None)
-        # An optimizer that averages weights over its steps puts them in place now.
-        optimizer.finalize_variable_values(self.model.trainable_weights)
-        return steps, math.fsum(rates) / steps if rates else float(optimizer.learning_rate)
 
-    def _step(self, optimizer: keras.optimizers.Optimizer) -> Callable[[tf.Tensor], tf.Tensor]:
-        learnt = self.model.trainable_weights
-        guide = _Guide(learnt, self.guidance)
-
-        def step(rows: tf.Tensor) -> tf.Tensor:
-            with tf.GradientTape() as tape:
-                given = self.forward(tf.gather(self.inputs, rows))
-                loss = self.recipe.loss_of(given, tf.gather(self.target, rows))
-                # What regularisers and layers add themselves.
-                loss = tf.add_n([loss, *(tf.cast(each, loss.dtype) for each in self.model.losses)])
-            gradients = tape.gradient(loss, learnt)
-            if self.training.gradient_clip is not None:
-                gradients, _ = tf.clip_by_global_norm(gradients, self.training.gradient_clip)
-            moved = guide.adjusted(gradients)
-            optimizer.apply([gradient for gradient, _ in moved], [variable for _, variable in moved])
-            return loss
-
-        return step
-
-    def _reseed(self, seed: int) -> None:
-        """Have what layers draw, such as dropout, follow from ``seed``."""
-        states = [variable for variable in self.model.variables if variable.name == _SEED_STATE]
+    def begin_epoch(self, seed: int) -> None:
+        states = [variable for variable in self._lesson.model.variables if variable.name == _SEED_STATE]
         for place, state in enumerate(states):
             state.assign(np.array([derive(seed, place), 0], state.dtype))
 
-    def _check_finite(self, epoch: int) -> None:
-        for variable in self.model.weights:
+    def set_rate(self, rate: float) -> None:
+        self._optimizer.learning_rate = rate
+
+    def step(self, rows: NDArray[np.intp]) -> float:
+        return float(self._compiled(tf.constant(rows, tf.int64)))
+
+    def check_finite(self, epoch: int) -> None:
+        for variable in self._lesson.model.weights:
             values = variable.numpy()
             if values.dtype.kind == "f" and not np.isfinite(values).all():
                 raise diverged(variable.path, epoch)
+
+    @property
+    def rate(self) -> float:
+        return float(self._optimizer.learning_rate)
+
+    def finish(self) -> None:
+        """Have an optimizer that averages weights over its steps put them in place."""
+        self._optimizer.finalize_variable_values(self._learnt)
+
+    def _move(self, rows: tf.Tensor) -> tf.Tensor:
+        lesson = self._lesson
+        with tf.GradientTape() as tape:
+            given = lesson.forward(tf.gather(lesson.inputs, rows))
+            loss = lesson.recipe.loss_of(given, tf.gather(lesson.target, rows))
+            # What regularisers and layers add themselves.
+            loss = tf.add_n([loss, *(tf.cast(each, loss.dtype) for each in lesson.model.losses)])
+        gradients = tape.gradient(loss, self._learnt)
+        if lesson.training.gradient_clip is not None:
+            gradients, _ = tf.clip_by_global_norm(gradients, lesson.training.gradient_clip)
+        moved = self._guide.adjusted(gradients)
+        self._optimizer.apply([gradient for gradient, _ in moved], [variable for _, variable in moved])
+        return loss
 
 
 class _Guide:

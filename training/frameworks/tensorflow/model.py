@@ -15,12 +15,11 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from training.errors import Category, TrainingError, described, model_error
-from training.frameworks.steps import predicted
+from training.frameworks.stepped import SteppedModel
 from training.frameworks.tensorflow.learning import Lesson
 from training.frameworks.tensorflow.recipe import recipe, scores, shaped
 from training.plan import Training
 from training.registry import FreezableModel, Guidance, Learned, Parameters, Problem, Report, Rows
-from training.scores import ClassPrediction
 
 _TYPES: Final = ("float64", "float32", "float16", "int64", "int32", "int16", "int8", "uint8", "bool")
 """What can be averaged, or kept."""
@@ -51,7 +50,7 @@ def tabular(made: object, problem: Problem) -> FreezableModel:
     return KerasModel(made, problem)
 
 
-class KerasModel:
+class KerasModel(SteppedModel):
     """See ``training.registry.FreezableModel``.
 
     Args:
@@ -102,17 +101,6 @@ class KerasModel:
             if variable.path in names:
                 variable.trainable = False
 
-    def initial(self, seed: int) -> Parameters:
-        """As the model file made them, under a seed that ``begin`` was told."""
-        del seed
-        return self._taken()
-
-    def trained(
-        self, parameters: Parameters, rows: Rows, training: Training, *, seed: int, cycle: int, report: Report
-    ) -> Parameters:
-        """See ``TabularModel``."""
-        return self.guided(parameters, rows, training, Guidance(), seed=seed, cycle=cycle, report=report).parameters
-
     def guided(
         self,
         parameters: Parameters,
@@ -139,16 +127,6 @@ class KerasModel:
             lesson = Lesson(self._model, self._given, inputs, target, training, whole, guidance)
             steps, step_size = lesson.learn(seed=seed, cycle=cycle, report=report)
         return Learned(self._taken(), steps, step_size)
-
-    def classes(self, parameters: Parameters, inputs: NDArray[np.float64]) -> ClassPrediction:
-        """See ``TabularModel``."""
-        if not len(inputs):
-            return ClassPrediction(np.zeros(0, np.int64))
-        return predicted(self._outputs(parameters, inputs))
-
-    def values(self, parameters: Parameters, inputs: NDArray[np.float64]) -> NDArray[np.float64]:
-        """See ``TabularModel``."""
-        return self._outputs(parameters, inputs) if len(inputs) else np.zeros(0)
 
     def _outputs(self, parameters: Parameters, inputs: NDArray[np.float64]) -> NDArray[np.float64]:
         """Scores or numbers, float64, shape (rows, classes) or (rows,)."""
@@ -190,7 +168,7 @@ class KerasModel:
         for path, variable in variables.items():
             variable.assign(parameters[path])
 
-    def _taken(self) -> Parameters:
+    def _taken(self) -> dict[str, NDArray[Any]]:
         return {variable.path: variable.numpy().copy() for variable in self._model.weights}
 
 

@@ -1,9 +1,8 @@
-"""The steps: batches in a seeded order, a gradient each, what a strategy adds, and the optimizer's move."""
+"""The steps: a gradient each, what a strategy adds, and the optimizer's move."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,11 +10,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from training.frameworks.steps import batches, diverged, scheduled
+from training.frameworks.stepped import walk
+from training.frameworks.steps import diverged
 from training.frameworks.torch.recipe import Recipe
 from training.plan import Training
 from training.registry import Guidance, Report
-from training.seeds import derive
 
 
 @dataclass(frozen=True)
@@ -46,45 +45,50 @@ class Lesson:
         Raises:
             TrainingError: A tensor is no longer finite; it is named.
         """
-        learnt = {name: p for name, p in self.module.named_parameters() if p.requires_grad}
-        optimizer = self.recipe.optimizer_for(learnt.values())
-        guide = _Guide(learnt, self.guidance)
-        steps, epochs, rates = 0, self.training.epochs, list[float]()
         self.module.train()
-        for epoch in range(epochs):
-            # For what modules draw themselves, such as dropout.
-            torch.manual_seed(derive(seed, "epoch", cycle, epoch))
-            total = 0.0
-            order = list(self._batches(derive(seed, "order", cycle, epoch)))
-            for place, batch in enumerate(order):
-                rate = scheduled(self.training, cycle, epoch, place / len(order))
-                if rate is not None:
-                    rates.append(rate)
-                    for group in optimizer.param_groups:
-                        group["lr"] = rate
-                optimizer.zero_grad(set_to_none=True)
-                loss = self.recipe.loss_of(self.forward(self.inputs[batch]), self.target[batch])
-                loss.backward()  # type: ignore[no-untyped-call]
-                if self.training.gradient_clip is not None:
-                    torch.nn.utils.clip_grad_norm_(learnt.values(), self.training.gradient_clip)
-                guide.adjust()
-                optimizer.step()
-                total += loss.item() * len(batch)
-                steps += 1
-            mean = total / len(self.target)
-            if not math.isfinite(mean):
-                self._check_finite(epoch + 1)
-            report(epoch + 1, epochs, mean if math.isfinite(mean) else None)
-        return steps, math.fsum(rates) / steps if rates else float(optimizer.param_groups[0]["lr"])
+        rows, batch_rows = len(self.target), self.recipe.batch_rows
+        return walk(_Stepper(self), rows, batch_rows, self.training, seed=seed, cycle=cycle, report=report)
 
-    def _batches(self, seed: int) -> Iterator[Tensor]:
-        rows = batches(len(self.target), self.recipe.batch_rows, seed, shuffle=self.training.shuffle)
-        yield from map(torch.from_numpy, rows)
 
-    def _check_finite(self, epoch: int) -> None:
-        for name, tensor in self.module.state_dict().items():
+class _Stepper:
+    """See ``training.frameworks.stepped.Stepper``.
+
+    Args:
+        lesson: What is learnt.
+    """
+
+    def __init__(self, lesson: Lesson) -> None:
+        self._lesson = lesson
+        self._learnt = {name: p for name, p in lesson.module.named_parameters() if p.requires_grad}
+        self._optimizer = lesson.recipe.optimizer_for(self._learnt.values())
+        self._guide = _Guide(self._learnt, lesson.guidance)
+
+    def begin_epoch(self, seed: int) -> None:
+        torch.manual_seed(seed)
+
+    def set_rate(self, rate: float) -> None:
+        for group in self._optimizer.param_groups:
+            group["lr"] = rate
+
+    def step(self, rows: NDArray[np.intp]) -> float:
+        lesson, batch = self._lesson, torch.from_numpy(rows)
+        self._optimizer.zero_grad(set_to_none=True)
+        loss = lesson.recipe.loss_of(lesson.forward(lesson.inputs[batch]), lesson.target[batch])
+        loss.backward()  # type: ignore[no-untyped-call]
+        if lesson.training.gradient_clip is not None:
+            torch.nn.utils.clip_grad_norm_(self._learnt.values(), lesson.training.gradient_clip)
+        self._guide.adjust()
+        self._optimizer.step()
+        return loss.item()
+
+    def check_finite(self, epoch: int) -> None:
+        for name, tensor in self._lesson.module.state_dict().items():
             if tensor.is_floating_point() and not torch.isfinite(tensor).all():
                 raise diverged(name, epoch)
+
+    @property
+    def rate(self) -> float:
+        return float(self._optimizer.param_groups[0]["lr"])
 
 
 class _Guide:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -12,12 +12,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from training.errors import Category, TrainingError, described, model_error
-from training.frameworks.steps import predicted
+from training.frameworks.stepped import SteppedModel
 from training.frameworks.torch.learning import Lesson
 from training.frameworks.torch.recipe import recipe, shaped
 from training.plan import Training
 from training.registry import FreezableModel, Guidance, Learned, Parameters, Problem, Report, Rows
-from training.scores import ClassPrediction
 
 _TYPES: Final = (
     *(torch.float64, torch.float32, torch.float16),
@@ -47,7 +46,7 @@ def tabular(made: object, problem: Problem) -> FreezableModel:
     return ModuleModel(made, problem)
 
 
-class ModuleModel:
+class ModuleModel(SteppedModel):
     """See ``training.registry.FreezableModel``.
 
     Args:
@@ -91,17 +90,6 @@ class ModuleModel:
         """How many numbers are learnt, told without a copy of them."""
         return sum(parameter.numel() for parameter in self._module.parameters() if parameter.requires_grad)
 
-    def initial(self, seed: int) -> Parameters:
-        """As the model file made them, under a seed that ``begin`` was told."""
-        del seed
-        return self._taken()
-
-    def trained(
-        self, parameters: Parameters, rows: Rows, training: Training, *, seed: int, cycle: int, report: Report
-    ) -> Parameters:
-        """See ``TabularModel``."""
-        return self.guided(parameters, rows, training, Guidance(), seed=seed, cycle=cycle, report=report).parameters
-
     def guided(
         self,
         parameters: Parameters,
@@ -123,16 +111,6 @@ class ModuleModel:
             lesson = Lesson(self._module, self._forward, inputs, target, training, whole, guidance)
             steps, step_size = lesson.learn(seed=seed, cycle=cycle, report=report)
         return Learned(self._taken(), steps, step_size)
-
-    def classes(self, parameters: Parameters, inputs: NDArray[np.float64]) -> ClassPrediction:
-        """See ``TabularModel``."""
-        if not len(inputs):
-            return ClassPrediction(np.zeros(0, np.int64))
-        return predicted(self._outputs(parameters, inputs))
-
-    def values(self, parameters: Parameters, inputs: NDArray[np.float64]) -> NDArray[np.float64]:
-        """See ``TabularModel``."""
-        return self._outputs(parameters, inputs) if len(inputs) else np.zeros(0)
 
     def _outputs(self, parameters: Parameters, inputs: NDArray[np.float64]) -> NDArray[np.float64]:
         """What the module gives, float64, shape (rows, classes) or (rows,)."""
@@ -158,7 +136,7 @@ class ModuleModel:
         tensors = {name: torch.from_numpy(np.array(values)) for name, values in parameters.items()}
         self._module.load_state_dict(tensors, strict=True)
 
-    def _taken(self) -> Parameters:
+    def _taken(self) -> dict[str, NDArray[Any]]:
         return {name: tensor.detach().numpy().copy() for name, tensor in self._module.state_dict().items()}
 
 
