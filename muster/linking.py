@@ -16,32 +16,20 @@ from bus.errors import Invalid, NotFound
 from bus.events.base import DatasetId, PrincipalId
 from bus.events.datasets import DatasetRegistered, Split
 from bus.events.experiments import TaskData
-from muster import columns, requirements
+from muster import columns, requirements, rows
 from muster.columns import Described, Holders
 from muster.requirements import MISMATCH, Enrolled, Requirement
+from muster.rows import LeastSplit
 from training.contract.header import Header
 from training.plan import Data, Plan
 from training.preprocessing.asked import Asked
 from training.preprocessing.choices import Derived, examples
 from training.preprocessing.preparation import Preparation
-from training.splitting import least_share
 from training.suggestions import known_or_nearest
 
 CLASSIFICATION: Final = "tabular_classification"
 Datasets = Mapping[DatasetId, Holders] | Mapping[str, Holders]
 """Dataset -> what each edge registered, as ``Client.datasets`` gives it."""
-
-
-class LeastSplit(BaseModel):
-    """The smallest ``training.validation_split`` above 0 that keeps a row of every class at every edge."""
-
-    model_config = ConfigDict(frozen=True)
-
-    share: float
-    edge: PrincipalId
-    """The edge that needs so much."""
-    rows: int
-    """Its training rows."""
 
 
 class Link(BaseModel):
@@ -132,6 +120,8 @@ def link(header: Header, plan: Plan, datasets: Datasets, enrolled: Enrolled | No
     found = [*usable, *requirements.shape(header, inputs, None if labels is None else len(labels))]
     if labels is not None:
         found.append(requirements.classes(target, labels))
+    least = rows.least_split(rows.registered(holders))
+    found.append(requirements.validation(plan, least))
     fits = prepared is not None and all(each.ok is not False for each in found)
     described = columns.described(asked, target, holders)
     modifiable = [each.name for each in described if each.modifiable and each.use is columns.Use.FEATURE]
@@ -144,7 +134,7 @@ def link(header: Header, plan: Plan, datasets: Datasets, enrolled: Enrolled | No
         total=_total(holders.values()),
         columns=described,
         derivable=examples(modifiable),
-        least_validation_split=least_split(holders),
+        least_validation_split=least,
         data=_told(header, plan, asked, target, labels, prepared) if fits and prepared is not None else None,
     )
 
@@ -163,29 +153,17 @@ def holders_of(name: str, datasets: Datasets) -> Holders:
     return holders
 
 
-def least_split(holders: Holders) -> LeastSplit:
-    """What the edge that needs most needs; see ``training.splitting``."""
-    train = {edge: body.splits.get("train", Split(rows=0)) for edge, body in holders.items()}
-    needs = {edge: least_share(_counts(split)) for edge, split in sorted(train.items())}
-    edge = max(needs, key=lambda each: needs[each])
-    return LeastSplit(share=needs[edge], edge=edge, rows=train[edge].rows)
-
-
-def _counts(split: Split) -> list[int]:
-    return [split.rows] if split.classes is None else list(split.classes.values())
-
-
 def _total(bodies: Iterable[DatasetRegistered]) -> dict[str, Split]:
-    rows: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     classes: dict[str, Counter[str]] = {}
     for body in bodies:
         for name, split in body.splits.items():
-            rows[name] += split.rows
+            counts[name] += split.rows
             if split.classes is not None:
                 classes.setdefault(name, Counter()).update(split.classes)
     return {
         name: Split(rows=count, classes=dict(sorted(classes[name].items())) if name in classes else None)
-        for name, count in rows.items()
+        for name, count in counts.items()
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, Self
 
@@ -11,15 +12,19 @@ from bus.events.base import PrincipalId
 from bus.events.principals import EdgeEnrolled
 from muster import columns
 from muster.columns import Holders
+from muster.rows import LeastSplit
 from training.contract import fits
 from training.contract.fits import Declaration
 from training.contract.header import Header
 from training.plan import Plan
 from training.preprocessing.asked import Asked
+from training.splitting import MOST
 
 MISMATCH: Final = "dataset.mismatch"
 _ANY: Final = "any"
 _LISTED: Final = 6
+_PLACES: Final = 10_000
+"""Shares are shown to four places."""
 
 Enrolled = Mapping[PrincipalId, EdgeEnrolled]
 """Edge -> what it said of itself."""
@@ -161,6 +166,27 @@ def classes(wanted: str, labels: Sequence[str]) -> Requirement:
         [f"the target {wanted!r} has only the classes {tuple(labels)}: nothing to learn"] if len(labels) < 2 else (),
         "choose another target, or ask the owners for rows of at least two classes",
         code="dataset.classes",
+    )
+
+
+def validation(plan: Plan, least: LeastSplit) -> Requirement:
+    """That the validation split leaves every edge a row of every class to validate with."""
+    share = plan.training.validation_split
+    # Upwards, so that the number that is shown will do.
+    shown = f"{math.ceil(least.share * _PLACES) / _PLACES:g}"
+    if not least.share:
+        allowed, fix = "0: no edge has two rows of a class", "set it to 0, for no validation"
+        problem = f"validation_split is {share:g}, and no edge has two rows of a class"
+    else:
+        allowed = f"0, or {shown} ({least.edge} has {least.rows} rows) to {MOST:g}"
+        fix = f"set it to 0, for no validation, or to at least {shown}"
+        problem = (
+            f"validation_split is {share:g}: {least.edge} has {least.rows} rows to learn from, and needs {shown} for "
+            "a row of every class"
+        )
+    problems = [problem] if share and (not least.share or share < least.share) else []
+    return Requirement.held(
+        "validation_split", f"{share:g}", f"possible: {allowed}", problems, fix, code="plan.validation"
     )
 
 

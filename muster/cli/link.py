@@ -22,7 +22,6 @@ from muster.vetting import Subject
 from training.errors import TrainingError
 from training.plan import Plan
 from training.preprocessing.choices import Derived
-from training.splitting import MOST
 
 app = typer.Typer()
 
@@ -92,7 +91,6 @@ def _shown(found: Link) -> Iterator[RenderableType]:
             yield escape(f"  - {_fragment(each)}")
     else:
         yield "no features can be made of these columns: too few hold numbers, or an owner does not permit it"
-    yield escape(_split(found))
     for problem in found.problems:
         yield escape(f"\nto change, {problem.parameter}: {problem.fix}")
         yield from (escape(f"  - {each}") for each in problem.problems)
@@ -133,11 +131,3 @@ def _fragment(example: Derived) -> str:
     """As it stands in a plan, in one line."""
     said = example.model_dump(mode="json", exclude_none=True)
     return str(yaml.safe_dump(said, default_flow_style=True, sort_keys=False, width=math.inf)).strip()
-
-
-def _split(found: Link) -> str:
-    least = found.least_validation_split
-    if not least.share:
-        return "validation_split: 0; no edge has two rows of a class"
-    shown = math.ceil(least.share * 10_000) / 10_000
-    return f"validation_split: 0, or from {shown:g} ({least.edge} has {least.rows} rows) to {MOST:g}"

@@ -22,7 +22,7 @@ HEADER = Header("torch", "tabular_classification", "Network")
 COLUMNS = {"age": ColumnKind.REAL, "bmi": ColumnKind.REAL, "ward": ColumnKind.TEXT, "sick": ColumnKind.TEXT}
 PARAMETERS = [
     *("category", "framework", "target", "features", "derived features"),
-    *("num_feature_points", "input_shape", "output_classes", "classes"),
+    *("num_feature_points", "input_shape", "output_classes", "classes", "validation_split"),
 ]
 
 
@@ -113,6 +113,29 @@ def test_columns_and_what_can_be_made_of_them() -> None:
 def test_the_smallest_validation_split_is_that_of_the_edge_that_needs_most() -> None:
     least = link(HEADER, PLAN, BOTH).least_validation_split
     assert (least.edge, least.rows, least.share) == ("b", 20, 2 / 20), "a class with one row cannot be validated"
+
+
+@pytest.mark.parametrize(("share", "ok"), [(0.0, True), (0.0999, False), (0.1, True), (0.5, True)])
+def test_a_validation_split_is_none_or_enough_for_every_class(share: float, *, ok: bool) -> None:
+    plan = Plan.model_validate({**PLAN.model_dump(), "training": {"validation_split": share}})
+    found = link(HEADER, plan, BOTH)
+    row = of(found.requirements, "validation_split")
+    assert (found.fits, row.found) == (ok, "possible: 0, or 0.1 (b has 20 rows) to 0.5")
+    if not ok:
+        with pytest.raises(
+            Invalid, match=r"validation_split is 0\.0999: b has 20 rows to learn from, and needs 0.1 for"
+        ) as caught:
+            found.required()
+        assert caught.value.code == "plan.validation"
+
+
+def test_without_two_rows_of_a_class_there_is_no_validation() -> None:
+    plan = Plan.model_validate({**PLAN.model_dump(), "training": {"validation_split": 0.5}})
+    found = link(HEADER, plan, datasets(held("a", {"no": 1, "yes": 1})))
+    assert of(found.requirements, "validation_split").problems == (
+        "validation_split is 0.5, and no edge has two rows of a class",
+    )
+    assert link(HEADER, PLAN, datasets(held("a", {"no": 1, "yes": 1}))).fits
 
 
 def test_every_parameter_that_differs_is_told_at_once() -> None:
