@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from enum import StrEnum
 from typing import Final
+
+from pydantic import BaseModel, ConfigDict
 
 from bus.errors import Invalid
 from bus.events.base import PrincipalId
@@ -24,6 +27,35 @@ _KINDS: Final = {
     ColumnKind.TEXT: Kind.TEXT,
 }
 _NUMBERS: Final = frozenset({Kind.NUMBER, Kind.BOOLEAN})
+
+
+class Use(StrEnum):
+    """What becomes of a column."""
+
+    FEATURE = "feature"
+    SOURCE = "source"
+    """Others are made from it, and it is not learnt from itself."""
+    TARGET = "target"
+    UNUSED = "unused"
+
+
+class Described(BaseModel):
+    """A column over all edges, and what becomes of it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    kinds: tuple[ColumnKind, ...]
+    """What it holds; more than one where edges differ."""
+    use: Use
+    missing: float
+    """Share of its cells that are missing, in training and test rows of all edges that have it."""
+    words: int | None
+    """How many words the owners tell of, if all of them do; ``None`` for what holds no words."""
+    modifiable: bool
+    """Whether features may be made from it: it holds numbers, and all owners permit it."""
+    absent: tuple[PrincipalId, ...]
+    """Edges that do not have it."""
 
 
 def asked_of(plan: Plan, holders: Holders, target: str) -> Asked:
@@ -46,7 +78,7 @@ def asked_of(plan: Plan, holders: Holders, target: str) -> Asked:
 
 
 def mismatches(asked: Asked, holders: Holders) -> Iterator[str]:
-    """Where the edges' columns are not what the plan needs, with the edge."""
+    """Where the edges' columns are not what the plan needs, with the edge. What owners forbid is in ``forbidden``."""
     for edge, body in sorted(holders.items()):
         columns = _named(body)
         for name in asked.columns:
@@ -54,6 +86,11 @@ def mismatches(asked: Asked, holders: Holders) -> Iterator[str]:
                 yield f"{edge} has no column {name!r}; {did_you_mean(name, columns)}"
             else:
                 yield from _unfit(edge, columns[name], asked)
+
+
+def forbidden(asked: Asked, holders: Holders) -> Iterator[str]:
+    """Which edges do not permit that features are made from their columns, if the plan makes any."""
+    for edge, body in sorted(holders.items()):
         if asked.derived and not body.features_modifiable:
             yield f"{edge} does not permit features that are made from its columns: leave data.derive out"
 
@@ -68,6 +105,37 @@ def prepared(asked: Asked, holders: Holders) -> Preparation:
         return settle(asked, {name: _known(name, holders.values()) for name in asked.columns})
     except TrainingError as error:
         raise Invalid(error.message, code=error.code) from error
+
+
+def described(asked: Asked, target: str, holders: Holders) -> tuple[Described, ...]:
+    """All columns of all edges, in the order of the first edge."""
+    names = dict.fromkeys(column.name for _, body in sorted(holders.items()) for column in body.columns)
+    return tuple(_described(name, asked, target, holders) for name in names)
+
+
+def _described(name: str, asked: Asked, target: str, holders: Holders) -> Described:
+    having = {edge: body for edge, body in holders.items() if name in _named(body)}
+    columns = [_named(body)[name] for body in having.values()]
+    cells = sum(split.rows for body in having.values() for split in body.splits.values())
+    known = _known(name, having.values())
+    told = all(column.words is not None for column in columns)
+    return Described(
+        name=name,
+        kinds=tuple(sorted({column.kind for column in columns})),
+        use=_use(name, asked, target),
+        missing=sum(column.nulls for column in columns) / cells if cells else 0.0,
+        words=len(known.words or ()) if told else None,
+        modifiable=known.kind in _NUMBERS and all(body.features_modifiable for body in having.values()),
+        absent=tuple(sorted(holders.keys() - having.keys())),
+    )
+
+
+def _use(name: str, asked: Asked, target: str) -> Use:
+    if name == target:
+        return Use.TARGET
+    if name in asked.features:
+        return Use.FEATURE
+    return Use.SOURCE if name in asked.columns else Use.UNUSED
 
 
 def _unfit(edge: PrincipalId, column: Column, asked: Asked) -> Iterator[str]:

@@ -5,36 +5,31 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from ulid import ULID
 
-from bus.errors import Invalid, NotFound
+from bus.errors import Invalid
 from bus.events import encodings, strategies
-from bus.events.base import DatasetId, Digest, ExperimentId, PrincipalId
+from bus.events.base import Digest, ExperimentId, PrincipalId
 from bus.events.experiments import PRETRAINED, ExperimentSubmitted, Limits, Strategy, TaskData
 from bus.events.weights import INT8, Encoding, SealedObject
 from bus.weights import outgoing
 from bus.weights.stores import choose
 from bus.wire.subjects import weights_address
-from muster import columns
 from muster.client import Client
 from muster.columns import Holders
+from muster.linking import Datasets, holders_of, link
+from muster.requirements import Enrolled
 from muster.vetting import Subject, Tell, quiet, refusal, vet
 from training import guidance
-from training.contract.fits import misfits
 from training.contract.header import Header
 from training.errors import TrainingError
 from training.plan import Encoding as Wanted
 from training.plan import Plan
 from training.plan import Strategy as PlanStrategy
-from training.preprocessing.asked import Asked
 from training.preprocessing.preparation import Preparation
 from training.registry import Registry, default_registry
-from training.suggestions import known_or_nearest
 from training.worker.config import Config
-
-_CLASSIFICATION: Final = "tabular_classification"
 
 
 @dataclass(frozen=True)
@@ -102,70 +97,15 @@ def encoding_of(wanted: Wanted) -> Encoding:
     return bare.model_copy(update={"error_feedback": rough if wanted.error_feedback is None else wanted.error_feedback})
 
 
-def resolve(draft: Draft, datasets: Mapping[DatasetId, Holders] | Mapping[str, Holders]) -> tuple[TaskData, Holders]:
+def resolve(draft: Draft, datasets: Datasets, enrolled: Enrolled | None = None) -> tuple[TaskData, Holders]:
     """What is learnt from what, on whose data.
 
     Raises:
         NotFound: Nobody registered the dataset.
         Invalid: The data does not fit the plan; every mismatch is named with the edge where it is.
     """
-    wanted = draft.plan.data
-    holders = {str(name): held for name, held in datasets.items()}.get(wanted.dataset)
-    if not holders:
-        raise NotFound(
-            f"no edge holds a dataset {wanted.dataset!r}; {known_or_nearest(wanted.dataset, map(str, datasets))}",
-            code="dataset.missing",
-        )
-    targets = sorted({body.target for body in holders.values()})
-    target = wanted.target or targets[0]
-    asked = columns.asked_of(draft.plan, holders, target)
-    _refuse(_mismatches(draft.header, holders, asked, target))
-    prepared = columns.prepared(asked, holders)
-    classes = _classes(holders) if draft.header.category == _CLASSIFICATION else None
-    _refuse(misfits(draft.header, len(prepared.names), None if classes is None else len(classes)))
-    preparation, derived = prepared.said
-    data = TaskData(
-        category=draft.header.category,
-        dataset=DatasetId(wanted.dataset),
-        features=asked.columns,
-        target=target,
-        classes=classes,
-        preparation=preparation,
-        derived=derived,
-        passes=prepared.passes,
-    )
-    if data.classes is not None and len(data.classes) < 2:
-        raise Invalid(
-            f"the target {target!r} has only the classes {data.classes}: nothing to learn", code="dataset.classes"
-        )
-    return data, holders
-
-
-def _refuse(problems: Sequence[str]) -> None:
-    if problems:
-        raise Invalid(
-            f"the data does not fit the plan: {'; '.join(problems)} ('muster datasets --json' shows all columns)",
-            code="dataset.mismatch",
-        )
-
-
-def _mismatches(header: Header, holders: Holders, asked: Asked, target: str) -> list[str]:
-    problems = [] if asked.features or asked.derived else ["no column is left to learn from"]
-    if target in asked.columns:
-        problems.append(f"the target {target!r} is among the features")
-    for edge, body in sorted(holders.items()):
-        if body.category != header.category:
-            problems.append(f"{edge} registered it for {body.category}, the model is for {header.category}")
-        if body.target != target:
-            problems.append(f"{edge} registered the target {body.target!r}, the plan says {target!r}")
-    return [*problems, *columns.mismatches(asked, holders)]
-
-
-def _classes(holders: Holders) -> tuple[str, ...]:
-    """All labels of all edges, in training or test rows."""
-    return tuple(
-        sorted({label for body in holders.values() for split in body.splits.values() for label in split.classes or ()})
-    )
+    data = link(draft.header, draft.plan, datasets, enrolled).required()
+    return data, holders_of(draft.plan.data.dataset, datasets)
 
 
 async def check(draft: Draft, data: TaskData, tell: Tell = quiet) -> None:

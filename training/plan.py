@@ -11,6 +11,7 @@ from typing import Annotated, Any, Final, Literal, Self, get_args
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from training import splitting
 from training.errors import model_error
 from training.preprocessing.choices import Derived, Preprocessing
 from training.schedules import KINDS, NUMBER, LearningRate
@@ -65,8 +66,9 @@ class Training(_Section):
     learning_rate: LearningRate | None = None
     """Step size: a number, or a schedule over the epochs of the whole experiment, such as
     ``{schedule: cosine, rate: 0.1, over: 20, end: 0.001}``. Schedules are for torch and tensorflow."""
-    validation_split: float = Field(default=0.0, ge=0.0, lt=1.0)
-    """Share of each edge's training rows that is kept for validation; the same rows in every cycle."""
+    validation_split: float = Field(default=0.0, ge=0.0, le=splitting.MOST)
+    """Share of each edge's training rows that is kept for validation, class by class; the same rows in every cycle. 0:
+    none. The least above 0 is what the smallest edge needs for a row of every class; ``muster link`` says it."""
     shuffle: bool = True
     """Whether rows are taken in a new, seeded order in every epoch."""
     optimizer: Optimizer | None = None

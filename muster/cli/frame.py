@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any, Final, TypeVar
 
 import typer
 from pydantic import BaseModel
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.table import Table
 
 from bus.errors import MusterError, treatment
@@ -60,7 +61,7 @@ class Output:
         """Prose: what happens."""
         self.prose.print(text)
 
-    def result(self, content: dict[str, Any], *shown: str | Table) -> None:
+    def result(self, content: dict[str, Any], *shown: RenderableType) -> None:
         """The outcome: ``content`` as JSON, or ``shown`` to a human."""
         if self.as_json:
             sys.stdout.write(json.dumps(content, default=_plain, ensure_ascii=False) + "\n")
@@ -68,12 +69,17 @@ class Output:
         for each in shown:
             self._results.print(each)
 
-    def fail(self, error: MusterError) -> None:
-        """An error: as an object on standard output with JSON, and always as a sentence on standard error."""
+    def fail(self, error: MusterError, content: Mapping[str, Any] = MappingProxyType({})) -> None:
+        """An error: as an object on standard output with JSON, and always as a sentence on standard error.
+
+        Args:
+            error: What is wrong.
+            content: An outcome that is there all the same, for the same object.
+        """
         entry = of_error(error.family, error.code)
         if self.as_json:
             facts = {"code": error.code, "number": entry.label, "message": error.message, "details": error.details}
-            sys.stdout.write(json.dumps({"error": facts}, default=_plain, ensure_ascii=False) + "\n")
+            sys.stdout.write(json.dumps({**content, "error": facts}, default=_plain, ensure_ascii=False) + "\n")
         where = f"[dim]({entry.label} {error.code}; more: muster errors {entry.label})[/]"
         self.prose.print(f"[bold red]error[/] {_escaped(error.message)} {where}", soft_wrap=True)
         for line in str(error.details.get("trace") or "").splitlines():

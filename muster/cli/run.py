@@ -46,7 +46,7 @@ def run(
     async def work() -> None:
         draft = read_draft(plan)
         async with frame.connect() as client, traced(frame.layout, client.identity.principal):
-            data, holders = resolve(draft, await client.datasets())
+            data, holders = resolve(draft, await client.datasets(), await client.edges())
             if check:
                 await check_model(draft, data, lambda step: show(frame.out, step))
             identity = await submit(client, draft, data, holders)

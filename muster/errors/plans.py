@@ -145,5 +145,15 @@ AREA: Final = Area(
             "correct what the message names; docs/explanation/preprocessing.md says what can be made of what",
             ("muster datasets --json",),
         ),
+        Entry(
+            1020,
+            "plan.validation",
+            ("invalid",),
+            Who.VENDOR,
+            "The validation split is so small that some edge could not keep a row of every class that it has.",
+            "A small share and an edge with few rows, or a plan that takes few of its rows.",
+            "set training.validation_split to 0, or at least to what the message names; 0.5 is the most",
+            ("muster link MODEL DATASET --plan PLAN",),
+        ),
     ),
 )

@@ -58,6 +58,7 @@ async def test_the_quickstart(terminal: Terminal) -> None:
         assert (await ingest(terminal, edge))["splits"]["train"]["rows"] > 0
     assert [e["live"] for e in (await terminal.succeed("edges"))["edges"]] == [True] * 3
     assert len((await terminal.succeed("datasets"))["datasets"]) == 3
+    await _linked(terminal)
 
     ran = await terminal.succeed("run", edited(terminal, "short", cycles="2"), "--follow")
     assert ran["state"] == "completed"
@@ -105,6 +106,26 @@ async def test_the_quickstart(terminal: Terminal) -> None:
     assert stopped["state"] in {"stopped", "running", "queued", "averaging"}
     aborted = await terminal.succeed("abort", started["id"])
     assert aborted["state"] == "aborted"
+
+
+async def _linked(terminal: Terminal) -> None:
+    """Model and data are held to each other; what differs is told with the rows that do not."""
+    files = terminal.folder / "files"
+    fits = await terminal.succeed("link", files / "model.py", "breast-cancer")
+    assert fits["fits"]
+    assert {row["ok"] for row in fits["requirements"]} == {True}
+    assert sum(edge["train"]["rows"] for edge in fits["edges"].values()) == fits["total"]["train"]["rows"] == 427
+    shown = await terminal("link", files / "model.py", "breast-cancer", "--plan", files / "plan.yaml")
+    assert (shown.status, "{make: ratio, of: [mean_radius, mean_texture]}" in shown.out) == (0, True)
+
+    (files / "narrow.py").write_text("num_feature_points = 20\n" + (files / "model.py").read_text())
+    done = await terminal("link", files / "narrow.py", "breast-cancer", "--json")
+    assert (done.status, done.json["fits"], done.json["error"]["code"]) == (2, False, "dataset.mismatch")
+    wrong = [row for row in done.json["requirements"] if not row["ok"]]
+    assert [(row["parameter"], row["expected"], row["found"]) for row in wrong] == [("num_feature_points", "20", "30")]
+    shown = await terminal("link", files / "narrow.py", "breast-cancer")
+    assert "to change, num_feature_points: write num_feature_points = 30" in shown.out
+    assert (await terminal.fail("link", files / "model.py", "brest-cancer"))[:2] == (4, "dataset.missing")
 
 
 async def _begun_from(terminal: Terminal, identity: str) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from training import scores
+from training import scores, splitting
 from training.dataset import Dataset
 from training.errors import data_error, egress_error
 from training.guidance import Run, controls, learn
@@ -250,15 +250,13 @@ def _scaled_target(target: NDArray[Any], weights: Weights, task: Task) -> NDArra
 
 
 def _parts(table: Table, task: Task, run: Run) -> tuple[Table, Table]:
-    """Rows to learn from and rows kept for validation: the same in every cycle, by class where there are classes."""
+    """Rows to learn from and rows kept for validation: the same in every cycle, see ``training.splitting``."""
     share = run.training.validation_split
     if share == 0.0:
         return table, table.take(np.zeros(0, np.intp))
     random = np.random.Generator(np.random.PCG64(derive(run.seed, "validation")))
     groups = [np.arange(len(table))] if task.classes is None else _by_class(table.target)
-    kept = [
-        random.permutation(group)[: min(round(len(group) * share), len(group) - 1)] for group in groups if len(group)
-    ]
+    kept = [random.permutation(group)[: splitting.kept(len(group), share)] for group in groups if len(group)]
     validation = np.sort(np.concatenate([np.zeros(0, np.intp), *kept]).astype(np.intp))
     return table.take(np.setdiff1d(np.arange(len(table)), validation)), table.take(validation)
 

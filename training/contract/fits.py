@@ -2,37 +2,49 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from training.contract.header import Header
 
 
-def misfits(header: Header, features: int, classes: int | None) -> list[str]:
-    """What the header says otherwise than the data, in words; empty if they agree.
+@dataclass(frozen=True)
+class Declaration:
+    """A variable of the header that is about the shape of the data.
 
-    Args:
-        header: Of the model file.
-        features: Number of columns to learn from.
-        classes: Number of classes of the target; ``None`` for a number.
+    Attributes:
+        variable: Its name.
+        declared: What the header says; ``None`` if it does not.
+        found: What the data has; ``None`` if that cannot be compared.
+        unit: What ``found`` is found in, for sentences.
     """
-    return [*wrong_outputs(header, classes), *wrong_inputs(header, features)]
+
+    variable: str
+    declared: int | tuple[int, ...] | None
+    found: int | tuple[int, ...] | None
+    unit: str = "the data has"
+
+    @property
+    def problem(self) -> str | None:
+        """How header and data differ, in words; ``None`` if they do not."""
+        if None in (self.declared, self.found) or self.declared == self.found:
+            return None
+        return f"the model file declares {self.variable} = {self.declared}, {self.unit} {self.found}"
 
 
-def wrong_outputs(header: Header, classes: int | None) -> list[str]:
-    """As ``misfits``, for what the model gives."""
-    declared = header.output_classes
-    if declared is None or classes is None or declared == classes:
-        return []
-    return [f"the model file declares output_classes = {declared}, the data has {classes}"]
+def outputs(header: Header, classes: int | None) -> Declaration:
+    """What the model gives: one output for each of ``classes``; ``None`` for a number."""
+    return Declaration("output_classes", header.output_classes, classes)
 
 
-def wrong_inputs(header: Header, features: int) -> list[str]:
-    """As ``misfits``, for what the model takes."""
-    problems = []
-    if header.num_feature_points not in {None, features}:
-        problems.append(
-            f"the model file declares num_feature_points = {header.num_feature_points}, the data has {features}"
-        )
-    if header.input_shape not in {None, (features,)}:
-        problems.append(
-            f"the model file declares input_shape = {header.input_shape}, a record of the data ({features},)"
-        )
-    return problems
+def inputs(header: Header, features: int | None) -> tuple[Declaration, ...]:
+    """What the model takes: as many numbers per row as there are ``features``; ``None`` while that is not known."""
+    record = None if features is None else (features,)
+    return (
+        Declaration("num_feature_points", header.num_feature_points, features),
+        Declaration("input_shape", header.input_shape, record, "a record of the data"),
+    )
+
+
+def misfits(*declarations: Declaration) -> list[str]:
+    """What the header says otherwise than the data, in words; empty if they agree."""
+    return [each.problem for each in declarations if each.problem is not None]

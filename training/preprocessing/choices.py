@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import comb
 from typing import Final, Literal, Self
 
@@ -13,7 +14,7 @@ Encode = Literal["onehot", "ordinal"]
 Scale = Literal["standard", "minmax", "robust", "maxabs", "quantile", "none"]
 Make = Literal["product", "ratio", "sum", "difference", "polynomial", "pca"]
 
-_INPUTS: Final[dict[str, tuple[int, int | None]]] = {
+_INPUTS: Final[dict[Make, tuple[int, int | None]]] = {
     "product": (2, None),
     "ratio": (2, 2),
     "sum": (2, None),
@@ -110,3 +111,12 @@ class Derived(_Section):
         if self.make == "pca" and self.components is None:
             raise PydanticCustomError("components", "'pca' needs 'components': how many features to make")
         return self
+
+
+def examples(columns: Sequence[str]) -> tuple[Derived, ...]:
+    """One of each kind that can be made of these columns of numbers, from as few of them as it takes."""
+    return tuple(
+        Derived(make=make, of=tuple(columns[:least]), components=1 if make == "pca" else None)
+        for make, (least, _) in _INPUTS.items()
+        if len(columns) >= least
+    )

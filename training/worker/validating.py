@@ -123,7 +123,7 @@ class Validation:
 
     def _outputs(self) -> str:
         header, classes = self._candidate.file.header, self._task.problem.classes
-        _require_none(fits.wrong_outputs(header, classes))
+        _require_none(fits.misfits(fits.outputs(header, classes)))
         if isinstance(self._probe, TrainingError):
             if self._probe.code == "model.output":
                 raise self._probe
@@ -131,7 +131,7 @@ class Validation:
         return f"{self._task.problem.outputs} for each of {_ROWS} rows"
 
     def _inputs(self) -> str:
-        _require_none(fits.wrong_inputs(self._candidate.file.header, self._task.problem.features))
+        _require_none(fits.misfits(*fits.inputs(self._candidate.file.header, self._task.problem.features)))
         if isinstance(self._probe, TrainingError):
             raise self._probe
         return f"rows of {self._task.problem.features} columns"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from training.contract.fits import misfits
+from training.contract.fits import inputs, misfits, outputs
 from training.contract.header import Header, check_header, read_header
 from training.contract.variables import BY_NAME, CATEGORIES, VARIABLES
 from training.errors import TrainingError
@@ -58,9 +58,9 @@ def test_encodings_of_python(encoding: str) -> None:
 
 def test_what_a_header_declares_is_held_to_the_data() -> None:
     header = read_header(WHOLE)
-    assert misfits(header, 30, 3) == []
-    assert misfits(header, 30, None) == []
-    assert misfits(header, 29, 4) == [
+    assert misfits(outputs(header, 3), *inputs(header, 30)) == []
+    assert misfits(outputs(header, None), *inputs(header, None)) == []
+    assert misfits(outputs(header, 4), *inputs(header, 29)) == [
         "the model file declares output_classes = 3, the data has 4",
         "the model file declares num_feature_points = 30, the data has 29",
         "the model file declares input_shape = (30,), a record of the data (29,)",

@@ -33,7 +33,7 @@ def test_defaults(tmp_path: Path) -> None:
         (GOOD.replace("cycles: 3", "cycles: three"), "plan.field", "cycles: input should be a valid integer"),
         (GOOD.replace("cycles: 3", "cycles: 0"), "plan.field", "found 0"),
         ("name: n\n", "plan.field", "model is missing"),
-        (GOOD + "training: {validation_split: 1}\n", "plan.field", "less than 1"),
+        (GOOD + "training: {validation_split: 1}\n", "plan.field", "less than or equal to 0.5"),
     ],
 )
 def test_a_bad_plan_is_told_what_is_wrong(tmp_path: Path, text: str, code: str, words: str) -> None:

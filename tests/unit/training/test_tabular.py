@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.edges import task_for
-from training import scores
+from training import scores, splitting
 from training.categories import tabular
 from training.categories.tabular import Table, Task
 from training.dataset import Column, Dataset, Encoding, Index, write_dataset
@@ -21,6 +21,7 @@ from training.preprocessing.asked import Kind, Known
 from training.preprocessing.choices import Preprocessing
 from training.registry import Problem
 from training.scores import ClassPrediction, Where
+from training.splitting import least_share
 from training.weights import Weights
 
 TASK = Task(("a", "b"), "y", ("no", "yes"))
@@ -56,15 +57,39 @@ def test_a_regressions_target_is_standardised_too() -> None:
     assert fit.fitted(sums, task.prepared)["mean"].tolist() == [1.5, 25.0]
 
 
-@given(st.integers(2, 60), st.floats(0.01, 0.9), st.integers(0, 2**32 - 1))
-def test_validation_rows_are_the_same_in_every_cycle_and_leave_every_class(rows: int, share: float, seed: int) -> None:
-    table = Table(np.arange(2.0 * rows).reshape(rows, 2), np.arange(rows) % 2)
+@given(
+    st.lists(st.integers(1, 40), min_size=1, max_size=4),
+    st.floats(0.01, 0.5),
+    st.integers(0, 2**32 - 1),
+)
+def test_validation_rows_are_the_same_in_every_cycle_and_of_every_class(
+    counts: list[int], share: float, seed: int
+) -> None:
+    task = Task(("a", "b"), "y", tuple(f"c{code}" for code in range(len(counts))))
+    rows = sum(counts)
+    table = Table(np.arange(2.0 * rows).reshape(rows, 2), np.repeat(np.arange(len(counts)), counts))
     run = Run(Training(validation_split=share), seed, 1, lambda *_: None)
-    learning, validation = tabular._parts(table, TASK, run)
-    again = tabular._parts(table, TASK, Run(run.training, seed, 9, run.report))
+    learning, validation = tabular._parts(table, task, run)
+    again = tabular._parts(table, task, Run(run.training, seed, 9, run.report))
     assert sorted([*learning.features[:, 0], *validation.features[:, 0]]) == sorted(table.features[:, 0])
     assert set(learning.target) == set(table.target)
+    assert set(validation.target) == {code for code, count in enumerate(counts) if count > 1}
     np.testing.assert_array_equal(validation.features, again[1].features)
+    assert len(validation) < rows * share + len(counts), "less than a row more of each class"
+
+
+@given(st.lists(st.integers(0, 50), max_size=6))
+def test_the_least_split_is_never_more_than_the_largest(counts: list[int]) -> None:
+    least = least_share(counts)
+    assert 0 <= least <= splitting.MOST
+    assert (least == 0) is (max(counts, default=0) < 2)
+
+
+def test_few_rows_of_a_class_are_kept_all_the_same() -> None:
+    assert [splitting.kept(rows, 0.1) for rows in (1, 2, 4, 15, 25, 30)] == [0, 1, 1, 2, 2, 3]
+    assert [splitting.kept(rows, 0.5) for rows in (1, 2, 3)] == [0, 1, 2]
+    assert least_share([17, 2, 1]) == 2 / 20
+    assert least_share([20]) == 1 / 20
 
 
 def dataset(folder: Path) -> Dataset:

@@ -1,0 +1,190 @@
+"""A model held to a dataset: does it fit, parameter by parameter, and what is there to learn from?
+
+One mechanism for ``muster link``, which shows all of it, and for the submission of a plan, which needs it to hold.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Final
+
+from pydantic import BaseModel, ConfigDict
+
+from bus.errors import Invalid, NotFound
+from bus.events.base import DatasetId, PrincipalId
+from bus.events.datasets import DatasetRegistered, Split
+from bus.events.experiments import TaskData
+from muster import columns, requirements, rows
+from muster.columns import Described, Holders
+from muster.requirements import MISMATCH, Enrolled, Requirement
+from muster.rows import LeastSplit
+from training.contract.header import Header
+from training.plan import Data, Plan
+from training.preprocessing.asked import Asked
+from training.preprocessing.choices import Derived, examples
+from training.preprocessing.preparation import Preparation
+from training.suggestions import known_or_nearest
+
+CLASSIFICATION: Final = "tabular_classification"
+Datasets = Mapping[DatasetId, Holders] | Mapping[str, Holders]
+"""Dataset -> what each edge registered, as ``Client.datasets`` gives it."""
+
+
+class Link(BaseModel):
+    """What came of it.
+
+    Where it does not fit, ``data`` is ``None``, and the requirements that do not hold say why.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    fits: bool
+    dataset: DatasetId
+    target: str
+    requirements: tuple[Requirement, ...]
+    edges: dict[PrincipalId, dict[str, Split]]
+    """Edge -> ``train`` and ``test`` -> rows, and rows per class."""
+    total: dict[str, Split]
+    """The same over all edges."""
+    columns: tuple[Described, ...]
+    derivable: tuple[Derived, ...]
+    """An example of each way to make features from the columns, as ``data.derive`` takes it; none if an owner does not
+    permit it."""
+    least_validation_split: LeastSplit
+    data: TaskData | None
+    """What edges are told of it."""
+
+    @property
+    def problems(self) -> tuple[Requirement, ...]:
+        """The requirements that do not hold."""
+        return tuple(each for each in self.requirements if each.ok is False)
+
+    def required(self) -> TaskData:
+        """What edges are told.
+
+        Raises:
+            Invalid: It does not fit; every problem is named, with the edge where it is.
+        """
+        mismatches = [problem for each in self.problems if each.code == MISMATCH for problem in each.problems]
+        if mismatches:
+            raise Invalid(
+                f"the data does not fit the plan: {'; '.join(mismatches)} ('muster datasets --json' shows all columns)",
+                code="dataset.mismatch",
+            )
+        for each in self.problems:
+            raise Invalid("; ".join(each.problems), code=each.code)
+        assert self.data is not None
+        return self.data
+
+
+def plan_for(model: Path, dataset: str, target: str | None = None) -> Plan:
+    """A plan that says nothing but what is learnt from what, to link with.
+
+    Args:
+        model: The model file.
+        dataset: Name of the dataset.
+        target: The column to be learned; the one that the owners registered if left out.
+    """
+    return Plan(name=model.name[:120], model=model, data=Data(dataset=dataset, target=target), cycles=1)
+
+
+def link(header: Header, plan: Plan, datasets: Datasets, enrolled: Enrolled | None = None) -> Link:
+    """Hold a model to the dataset that a plan names.
+
+    Args:
+        header: Of the model file.
+        plan: What of the data is learnt from, and how.
+        datasets: What the edges registered.
+        enrolled: What the edges can do; ``None``: that is left open.
+
+    Raises:
+        NotFound: Nobody registered the dataset.
+        Invalid: The plan asks for something that cannot be done with any data of this form.
+    """
+    holders = holders_of(plan.data.dataset, datasets)
+    target = plan.data.target or min(body.target for body in holders.values())
+    asked = columns.asked_of(plan, holders, target)
+    usable = [
+        requirements.category(header, holders),
+        requirements.framework(header, holders, enrolled, plan.quorum),
+        requirements.target(plan, holders, target),
+        requirements.features(plan, asked, holders, target),
+        requirements.consent(asked, holders),
+    ]
+    as_asked = all(each.ok is not False for each in usable if each.parameter != "framework")
+    prepared = columns.prepared(asked, holders) if as_asked else None
+    labels = _labels(holders) if header.category == CLASSIFICATION else None
+    inputs = None if prepared is None else len(prepared.names)
+    found = [*usable, *requirements.shape(header, inputs, None if labels is None else len(labels))]
+    if labels is not None:
+        found.append(requirements.classes(target, labels))
+    least = rows.least_split(rows.registered(holders))
+    found.append(requirements.validation(plan, least))
+    fits = prepared is not None and all(each.ok is not False for each in found)
+    described = columns.described(asked, target, holders)
+    modifiable = [each.name for each in described if each.modifiable and each.use is columns.Use.FEATURE]
+    return Link(
+        fits=fits,
+        dataset=DatasetId(plan.data.dataset),
+        target=target,
+        requirements=tuple(found),
+        edges={edge: dict(body.splits) for edge, body in sorted(holders.items())},
+        total=_total(holders.values()),
+        columns=described,
+        derivable=examples(modifiable),
+        least_validation_split=least,
+        data=_told(header, plan, asked, target, labels, prepared) if fits and prepared is not None else None,
+    )
+
+
+def holders_of(name: str, datasets: Datasets) -> Holders:
+    """What each edge registered under a name.
+
+    Raises:
+        NotFound: Nobody did; the nearest name is told.
+    """
+    holders = {str(each): held for each, held in datasets.items()}.get(name)
+    if not holders:
+        raise NotFound(
+            f"no edge holds a dataset {name!r}; {known_or_nearest(name, map(str, datasets))}", code="dataset.missing"
+        )
+    return holders
+
+
+def _total(bodies: Iterable[DatasetRegistered]) -> dict[str, Split]:
+    counts: Counter[str] = Counter()
+    classes: dict[str, Counter[str]] = {}
+    for body in bodies:
+        for name, split in body.splits.items():
+            counts[name] += split.rows
+            if split.classes is not None:
+                classes.setdefault(name, Counter()).update(split.classes)
+    return {
+        name: Split(rows=count, classes=dict(sorted(classes[name].items())) if name in classes else None)
+        for name, count in counts.items()
+    }
+
+
+def _labels(holders: Holders) -> tuple[str, ...]:
+    """All labels of all edges, in training or test rows."""
+    return tuple(
+        sorted({label for body in holders.values() for split in body.splits.values() for label in split.classes or ()})
+    )
+
+
+def _told(
+    header: Header, plan: Plan, asked: Asked, target: str, labels: tuple[str, ...] | None, prepared: Preparation
+) -> TaskData:
+    preparation, derived = prepared.said
+    return TaskData(
+        category=header.category,
+        dataset=DatasetId(plan.data.dataset),
+        features=asked.columns,
+        target=target,
+        classes=labels,
+        preparation=preparation,
+        derived=derived,
+        passes=prepared.passes,
+    )
