@@ -17,11 +17,11 @@ from bus.events.weights import INT8, Encoding, SealedObject
 from bus.weights import outgoing
 from bus.weights.stores import choose
 from bus.wire.subjects import weights_address
-from muster import columns
+from muster import classes, columns
 from muster.client import Client
 from muster.columns import Holders
 from muster.vetting import Subject, Tell, quiet, refusal, vet
-from training import guidance
+from training import guidance, weighting
 from training.contract.fits import misfits
 from training.contract.header import Header
 from training.errors import TrainingError
@@ -69,6 +69,7 @@ def read_draft(path: Path, registry: Registry | None = None) -> Draft:
         model = Subject.read(path.parent / plan.model, plan.weights and path.parent / plan.weights, registry)
         plan = with_defaults(plan, model.header)
         guidance.check(plan.strategy, plan.training)
+        weighting.require_classes(plan.training.class_weights, has_classes=model.header.category == _CLASSIFICATION)
     except TrainingError as error:
         raise Invalid(error.message, code=error.code) from error
     strategy = settled(plan.strategy.name, plan.strategy.parameters)
@@ -121,15 +122,15 @@ def resolve(draft: Draft, datasets: Mapping[DatasetId, Holders] | Mapping[str, H
     asked = columns.asked_of(draft.plan, holders, target)
     _refuse(_mismatches(draft.header, holders, asked, target))
     prepared = columns.prepared(asked, holders)
-    classes = _classes(holders) if draft.header.category == _CLASSIFICATION else None
-    _refuse(misfits(draft.header, len(prepared.names), None if classes is None else len(classes)))
+    labels = classes.labels(holders) if draft.header.category == _CLASSIFICATION else None
+    _refuse(misfits(draft.header, len(prepared.names), None if labels is None else len(labels)))
     preparation, derived = prepared.said
     data = TaskData(
         category=draft.header.category,
         dataset=DatasetId(wanted.dataset),
         features=asked.columns,
         target=target,
-        classes=classes,
+        classes=labels,
         preparation=preparation,
         derived=derived,
         passes=prepared.passes,
@@ -138,6 +139,7 @@ def resolve(draft: Draft, datasets: Mapping[DatasetId, Holders] | Mapping[str, H
         raise Invalid(
             f"the target {target!r} has only the classes {data.classes}: nothing to learn", code="dataset.classes"
         )
+    classes.weighted(draft.plan.training, holders)
     return data, holders
 
 
@@ -161,13 +163,6 @@ def _mismatches(header: Header, holders: Holders, asked: Asked, target: str) -> 
     return [*problems, *columns.mismatches(asked, holders)]
 
 
-def _classes(holders: Holders) -> tuple[str, ...]:
-    """All labels of all edges, in training or test rows."""
-    return tuple(
-        sorted({label for body in holders.values() for split in body.splits.values() for label in split.classes or ()})
-    )
-
-
 async def check(draft: Draft, data: TaskData, tell: Tell = quiet) -> None:
     """Check the model on made-up rows in a worker on this machine; nothing if its framework is not here.
 
@@ -185,7 +180,7 @@ async def check(draft: Draft, data: TaskData, tell: Tell = quiet) -> None:
         target=data.target,
         classes=data.classes,
         preparation=Preparation.told(data.features, data.preparation, data.derived),
-        training=draft.plan.training,
+        training=classes.stood_in(draft.plan.training, data.classes),
         strategy=told and PlanStrategy(**told.model_dump()),
         limits=draft.plan.limits,
     )
@@ -233,7 +228,7 @@ async def submit(client: Client, draft: Draft, data: TaskData, holders: Holders)
         deadline_s=plan.deadline_s,
         seed=plan.seed,
         strategy=strategy,
-        training=plan.training.canonical,
+        training=classes.weighted(plan.training, holders).canonical,
         limits=Limits(**plan.limits.model_dump()),
         code=code,
         pretrained=pretrained,
