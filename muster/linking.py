@@ -16,7 +16,7 @@ from bus.errors import Invalid, NotFound
 from bus.events.base import DatasetId, PrincipalId
 from bus.events.datasets import DatasetRegistered, Split
 from bus.events.experiments import TaskData
-from muster import columns, requirements, rows
+from muster import classes, columns, requirements, rows
 from muster.columns import Described, Holders
 from muster.requirements import MISMATCH, Enrolled, Requirement
 from muster.rows import LeastSplit
@@ -115,7 +115,7 @@ def link(header: Header, plan: Plan, datasets: Datasets, enrolled: Enrolled | No
     ]
     as_asked = all(each.ok is not False for each in usable if each.parameter != "framework")
     prepared = columns.prepared(asked, holders) if as_asked else None
-    labels = _labels(holders) if header.category == CLASSIFICATION else None
+    labels = classes.labels(holders) if header.category == CLASSIFICATION else None
     inputs = None if prepared is None else len(prepared.names)
     found = [*usable, *requirements.shape(header, inputs, None if labels is None else len(labels))]
     if labels is not None:
@@ -165,13 +165,6 @@ def _total(bodies: Iterable[DatasetRegistered]) -> dict[str, Split]:
         name: Split(rows=count, classes=dict(sorted(classes[name].items())) if name in classes else None)
         for name, count in counts.items()
     }
-
-
-def _labels(holders: Holders) -> tuple[str, ...]:
-    """All labels of all edges, in training or test rows."""
-    return tuple(
-        sorted({label for body in holders.values() for split in body.splits.values() for label in split.classes or ()})
-    )
 
 
 def _told(

@@ -16,12 +16,13 @@ from bus.events.weights import INT8, Encoding, SealedObject
 from bus.weights import outgoing
 from bus.weights.stores import choose
 from bus.wire.subjects import weights_address
+from muster import classes
 from muster.client import Client
 from muster.columns import Holders
-from muster.linking import Datasets, holders_of, link
+from muster.linking import CLASSIFICATION, Datasets, holders_of, link
 from muster.requirements import Enrolled
 from muster.vetting import Subject, Tell, quiet, refusal, vet
-from training import guidance
+from training import guidance, weighting
 from training.contract.header import Header
 from training.errors import TrainingError
 from training.plan import Encoding as Wanted
@@ -64,6 +65,7 @@ def read_draft(path: Path, registry: Registry | None = None) -> Draft:
         model = Subject.read(path.parent / plan.model, plan.weights and path.parent / plan.weights, registry)
         plan = with_defaults(plan, model.header)
         guidance.check(plan.strategy, plan.training)
+        weighting.require_classes(plan.training.class_weights, has_classes=model.header.category == CLASSIFICATION)
     except TrainingError as error:
         raise Invalid(error.message, code=error.code) from error
     strategy = settled(plan.strategy.name, plan.strategy.parameters)
@@ -105,7 +107,9 @@ def resolve(draft: Draft, datasets: Datasets, enrolled: Enrolled | None = None) 
         Invalid: The data does not fit the plan; every mismatch is named with the edge where it is.
     """
     data = link(draft.header, draft.plan, datasets, enrolled).required()
-    return data, holders_of(draft.plan.data.dataset, datasets)
+    holders = holders_of(draft.plan.data.dataset, datasets)
+    classes.weighted(draft.plan.training, holders)
+    return data, holders
 
 
 async def check(draft: Draft, data: TaskData, tell: Tell = quiet) -> None:
@@ -125,7 +129,7 @@ async def check(draft: Draft, data: TaskData, tell: Tell = quiet) -> None:
         target=data.target,
         classes=data.classes,
         preparation=Preparation.told(data.features, data.preparation, data.derived),
-        training=draft.plan.training,
+        training=classes.stood_in(draft.plan.training, data.classes),
         strategy=told and PlanStrategy(**told.model_dump()),
         limits=draft.plan.limits,
     )
@@ -173,7 +177,7 @@ async def submit(client: Client, draft: Draft, data: TaskData, holders: Holders)
         deadline_s=plan.deadline_s,
         seed=plan.seed,
         strategy=strategy,
-        training=plan.training.canonical,
+        training=classes.weighted(plan.training, holders).canonical,
         limits=Limits(**plan.limits.model_dump()),
         code=code,
         pretrained=pretrained,

@@ -40,6 +40,7 @@ from training.plan import Plan
 from training.registry import default_registry
 from training.schedules import KINDS as SCHEDULES
 from training.schedules import LearningRate
+from training.weighting import ClassWeights
 
 STRATEGIES_TEXT = """\
 `strategy: {name: fedmedian}` in a plan; parameters beside the name, e.g.
@@ -123,6 +124,8 @@ def type_name(annotation: object) -> str:
     if annotation == LearningRate | None:
         # Pydantic's own words for it fill lines; its kinds have a section each.
         return "float or a schedule \\| None"
+    if annotation == ClassWeights | None:
+        return "'balanced' or numbers by label \\| None"
     text = annotation.__name__ if isinstance(annotation, type) else str(annotation)
     # Module names say nothing to a reader: bus.events.cycles.Cycle -> Cycle.
     return re.sub(r"\b(?:\w+\.)+(\w+)", r"\1", text).replace("|", "\\|")

@@ -11,13 +11,16 @@ from typing import Annotated, Any, Final, Literal, Self, get_args
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from training import splitting
+from training import splitting, weighting
 from training.errors import model_error
 from training.preprocessing.choices import Derived, Preprocessing
 from training.schedules import KINDS, NUMBER, LearningRate
 from training.suggestions import known_or_nearest
+from training.weighting import ClassWeights
 
 _MIB: Final = 1024 * 1024
+_TAGS: Final = frozenset({NUMBER, weighting.WORD, weighting.TABLE})
+"""Tell kinds of values apart where a field takes several."""
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Optimizer = Literal["adadelta", "adagrad", "adam", "adamax", "adamw", "ftrl", "nadam", "radam", "rmsprop", "sgd"]
 Loss = Literal["cross_entropy", "multi_margin", "mse", "mae", "huber", "smooth_l1"]
@@ -88,6 +91,9 @@ class Training(_Section):
     loss: Loss | None = None
     """What is made small. Left out: ``cross_entropy`` for classes and ``mse`` for numbers; for tensorflow that of a
     compiled model, if it has one."""
+    class_weights: ClassWeights | None = None
+    """What a row of each class counts in the loss: by label, such as ``{ill: 3.0}``, with 1 for labels left out; or
+    ``balanced``, by which all classes count the same over the training rows of all edges. For classes."""
 
     @property
     def canonical(self) -> str:
@@ -201,7 +207,7 @@ def _mapping(path: Path) -> dict[str, Any]:
 
 
 def _told(problem: dict[str, Any], root: type[BaseModel]) -> str:
-    location: tuple[int | str, ...] = tuple(part for part in problem["loc"] if part != NUMBER)
+    location: tuple[int | str, ...] = tuple(part for part in problem["loc"] if part not in _TAGS)
     name = ".".join(map(str, location))
     if problem["type"] == "extra_forbidden":
         section = _section(root, location[:-1])

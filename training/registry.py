@@ -56,10 +56,13 @@ class Rows:
     Attributes:
         inputs: float64, shape (rows, features), standardised.
         target: int64 codes or float64 standardised values, shape (rows,).
+        weights: What each row counts, float64, shape (rows,); ``None`` if all count the same. See
+            ``training.weighting``.
     """
 
     inputs: NDArray[np.float64]
     target: NDArray[Any]
+    weights: NDArray[np.float64] | None = None
 
 
 class TabularModel(Protocol):
@@ -67,8 +70,9 @@ class TabularModel(Protocol):
 
     It may have an attribute ``reductions``: parameter -> how it is combined, if not as its framework says. What is
     ``union`` has members: ``trained`` then returns the new ones alone, and they are added to those that are there.
-    And one ``model_types``: what a header may call it; and one ``learnt_numbers``: how many numbers are learnt, if that
-    can be told without making them.
+    And one ``model_types``: what a header may call it; one ``learnt_numbers``: how many numbers are learnt, if that
+    can be told without making them; and one ``weighs_rows``: whether it goes by the weights of ``Rows``. One that does
+    not is never given any.
     """
 
     name: str

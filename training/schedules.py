@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
-NUMBER: Final = "number"
+NUMBER: Final = "<number>"
 """Tag of a rate that does not change."""
 _Rate = Annotated[float, Field(gt=0)]
 _Epochs = Annotated[float, Field(gt=0)]

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from training import scores, splitting
+from training import scores, splitting, weighting
 from training.dataset import Dataset
-from training.errors import data_error, egress_error
+from training.errors import data_error, egress_error, model_error
 from training.guidance import Run, controls, learn
 from training.plan import Strategy
 from training.preprocessing import apply, fit, passes
@@ -187,7 +187,8 @@ def train(table: Table, received: Weights, model: TabularModel, task: Task, run:
     learning, validation = _parts(table, task, run)
     if not len(learning):
         raise data_error("data.empty", "there is no row to train on")
-    rows = Rows(inputs(learning.features, received, task), _scaled_target(learning.target, received, task))
+    counted = _counted(learning, model, task, run)
+    rows = Rows(inputs(learning.features, received, task), _scaled_target(learning.target, received, task), counted)
     weights, state = learn(received, model, rows, run)
     whole = received.grown(weights)
     found = [
@@ -247,6 +248,16 @@ def _scaled_target(target: NDArray[Any], weights: Weights, task: Task) -> NDArra
     mean, scale = (weights.tensors[f"preprocessing.{name}"][-1] for name in ("mean", "scale"))
     result: NDArray[Any] = (target - mean) / scale
     return result
+
+
+def _counted(table: Table, model: TabularModel, task: Task, run: Run) -> NDArray[np.float64] | None:
+    """What each row counts in training."""
+    found = weighting.of_rows(run.training.class_weights, task.classes, table.target)
+    if found is not None and not getattr(model, "weighs_rows", False):
+        raise model_error(
+            "plan.training", f"{model.name} cannot weight rows: leave training.class_weights out of the plan"
+        )
+    return found
 
 
 def _parts(table: Table, task: Task, run: Run) -> tuple[Table, Table]:

@@ -84,6 +84,8 @@ def walk(
 class SteppedModel(ABC):
     """What follows of ``guided`` and of what the model gives; see ``training.registry.GuidedModel``."""
 
+    weighs_rows = True
+
     def initial(self, seed: int) -> Parameters:
         """As the model file made them, under a seed that the plug-in's ``begin`` was told."""
         del seed

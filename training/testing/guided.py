@@ -10,7 +10,7 @@ from training.registry import Guidance, GuidedModel, Learned, Parameters
 from training.testing.case import SEED, Case, same
 
 _RATE: Final = 0.125
-_ONE_STEP: Final[dict[str, object]] = {
+ONE_STEP: Final[dict[str, object]] = {
     "epochs": 1,
     "batch_size": 1000,
     "optimizer": "sgd",
@@ -18,6 +18,7 @@ _ONE_STEP: Final[dict[str, object]] = {
     "momentum": None,
     "weight_decay": None,
 }
+"""A plan of one step of plain SGD on all rows."""
 
 
 def it_is_guided_or_says_that_it_is_not(case: Case) -> None:
@@ -66,7 +67,7 @@ def a_correction_is_added_to_the_gradient(case: Case) -> None:
     """One step of plain SGD ends the rate times the correction away from where it would have ended."""
     if not case.guided:
         return
-    first, once = case.model().initial(SEED), case.told(**_ONE_STEP)
+    first, once = case.model().initial(SEED), case.told(**ONE_STEP)
     correction = {name: np.full_like(first[name], 0.5) for name in _guided(case).learnt}
     plain, moved = (_learned(once, first, Guidance(correction=each)) for each in ({}, correction))
     assert (moved.steps, moved.step_size) == (1, _RATE)

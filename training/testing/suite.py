@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from training.testing import guided, learning, plans, processes
+from training.testing import guided, learning, plans, processes, weighing
 from training.testing.case import Case, Check
 
 CHECKS: Final[tuple[Check, ...]] = (
@@ -33,6 +33,9 @@ CHECKS: Final[tuple[Check, ...]] = (
     guided.nothing_added_is_plain_training,
     guided.a_proximal_term_holds_the_model_near,
     guided.a_correction_is_added_to_the_gradient,
+    weighing.weights_of_one_are_no_weights,
+    weighing.a_heavy_class_is_predicted_more,
+    weighing.a_step_goes_with_the_weight,
 )
 """For every case, in the process of the tests."""
 WORKER_CHECKS: Final[tuple[Check, ...]] = (processes.workers_give_the_same_bits,)

@@ -40,6 +40,11 @@ def test_it_says_what_the_plan_comes_to(tmp_path: Path) -> None:
         (("cycels: 2",), "plan.field", "cycels is not a field; did you mean 'cycles'?"),
         (("training: {epochs: 0}", "quorum: none"), "plan.field", "training.epochs: input should be greater"),
         (("strategy: {name: fedavrg}",), "plan.strategy", "did you mean 'fedavg'?"),
+        (("training: {class_weights: balancd}",), "plan.field", "did you mean 'balanced'?"),
+        (("training: {class_weights: {a: 0}}",), "plan.field", "training.class_weights.a: input should be greater"),
+        (("training: {class_weights: {a: .inf}}",), "plan.field", "training.class_weights.a: input should be a finite"),
+        (("training: {class_weights: {}}",), "plan.field", "training.class_weights: dictionary should have at least 1"),
+        (("training: {class_weights: [1, 2]}",), "plan.field", "training.class_weights: input should be 'balanced'"),
         (("transport: {encoding: {keep: 0.1}}", "strategy: {name: krum}"), "encoding.strategy", "krum"),
     ],
 )

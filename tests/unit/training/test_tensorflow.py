@@ -220,9 +220,13 @@ def test_losses_are_those_of_pytorch(name: Any) -> None:
         "huber": functional.huber_loss,
         "smooth_l1": functional.smooth_l1_loss,
     }
-    ours = recipe(Training(loss=name), problem, model).loss_of(tf.constant(found), tf.constant(target))
-    theirs = kinds[name](torch.from_numpy(found), torch.from_numpy(target))
-    np.testing.assert_allclose(float(ours), float(theirs), rtol=1e-12)
+    ours, weights = recipe(Training(loss=name), problem, model), RANDOM.random(9)
+    given, wanted = torch.from_numpy(found), torch.from_numpy(target)
+    plain = ours.loss_of(tf.constant(found), tf.constant(target), None)
+    np.testing.assert_allclose(float(plain), float(kinds[name](given, wanted)), rtol=1e-12)
+    weighted = ours.loss_of(tf.constant(found), tf.constant(target), tf.constant(weights))
+    by_row = kinds[name](given, wanted, reduction="none").numpy()
+    np.testing.assert_allclose(float(weighted), np.mean(weights * by_row), rtol=1e-12)
 
 
 def compiled(**settings: Any) -> Callable[[], keras.Model]:
@@ -262,6 +266,24 @@ def test_a_compiled_loss_is_the_one_that_counts_if_the_plan_names_none(loss: Any
     np.testing.assert_allclose(given["sequential/dense/kernel"], usual["sequential/dense/kernel"], atol=1e-6)
     smooth = learn(compiled(optimizer="sgd", loss=keras.losses.CategoricalCrossentropy(label_smoothing=0.5)), STEPS)
     assert np.abs(smooth["sequential/dense/kernel"] - usual["sequential/dense/kernel"]).max() > 1e-3
+
+
+@pytest.mark.parametrize("loss", ["sparse_categorical_crossentropy", keras.losses.CategoricalCrossentropy()])
+def test_weights_of_rows_go_into_a_compiled_loss_too(loss: Any) -> None:
+    weighted = Rows(ROWS.inputs, ROWS.target, np.where(ROWS.target == 0, 5.0, 0.5))
+    given, usual = learn(compiled(optimizer="sgd", loss=loss), STEPS, rows=weighted), learn(dense(), rows=weighted)
+    np.testing.assert_allclose(given["sequential/dense/kernel"], usual["sequential/dense/kernel"], atol=1e-6)
+    assert np.abs(usual["sequential/dense/kernel"] - learn(dense())["sequential/dense/kernel"]).max() > 1e-2
+
+
+def test_a_compiled_loss_of_one_number_cannot_be_weighted() -> None:
+    def whole(target: tf.Tensor, output: tf.Tensor) -> tf.Tensor:
+        return tf.reduce_mean(tf.square(target - output))
+
+    weighted = Rows(ROWS.inputs, ROWS.target, np.ones(len(ROWS.target)))
+    with pytest.raises(TrainingError, match="gives one of shape") as caught:
+        learn(compiled(optimizer="sgd", loss=whole), STEPS, rows=weighted)
+    assert caught.value.code == "plan.training"
 
 
 def test_scaffold_does_not_correct_what_a_model_was_compiled_with() -> None:

@@ -18,6 +18,7 @@ class Forest(Base):
     """Random forests and extremely randomised trees: each cycle, every edge adds as many trees as the estimator has."""
 
     model_types = ("ensemble",)
+    weighs_rows = True
     reductions = trees.REDUCTIONS
 
     def initial(self, seed: int) -> Parameters:
@@ -39,7 +40,7 @@ class Forest(Base):
             )
         drawn = derive(seed, "trees", cycle, trees.fingerprint(rows))
         estimator = self._fresh(drawn, warm_start=False, oob_score=False, n_jobs=None, verbose=0)
-        fit(lambda: estimator.fit(rows.inputs, rows.target))
+        fit(lambda: estimator.fit(rows.inputs, rows.target, sample_weight=rows.weights))
         report(1, 1, None)
         return trees.taken(estimator, self._problem)
 

@@ -18,9 +18,13 @@ _STEP_SOLVERS: Final = ("adam", "sgd")
 
 
 class Layered(Base):
-    """Multi-layer perceptrons. The optimiser's state is local: it begins anew in every cycle, as in FedAvg."""
+    """Multi-layer perceptrons. The optimiser's state is local: it begins anew in every cycle, as in FedAvg.
+
+    scikit-learn divides a batch's weighted loss by the sum of its weights.
+    """
 
     model_types = ("neural_network",)
+    weighs_rows = True
 
     def initial(self, seed: int) -> Parameters:
         """As the estimator draws them from the seed."""
@@ -43,7 +47,7 @@ class Layered(Base):
         estimator.set_params(**settings)
         for epoch in range(training.epochs):
             estimator.random_state = derive(seed, "epoch", cycle, epoch)
-            fit(lambda: estimator.partial_fit(rows.inputs, rows.target))
+            fit(lambda: estimator.partial_fit(rows.inputs, rows.target, sample_weight=rows.weights))
             report(epoch + 1, training.epochs, float(estimator.loss_))
         return self._taken(estimator)
 

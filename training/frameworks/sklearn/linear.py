@@ -49,6 +49,8 @@ class Linear(Base):
 class WarmStarted(Linear):
     """Logistic regression: a solver that goes on from the given coefficients; an epoch is one of its iterations."""
 
+    weighs_rows = True
+
     def trained(
         self, parameters: Parameters, rows: Rows, training: Training, *, seed: int, cycle: int, report: Report
     ) -> Parameters:
@@ -65,7 +67,8 @@ class WarmStarted(Linear):
         missing = np.setdiff1d(np.arange(self._problem.classes), rows.target)
         inputs = np.vstack([rows.inputs, np.zeros((len(missing), self._problem.features))])
         target = np.concatenate([rows.target, missing])
-        weights = np.concatenate([np.ones(len(rows.target)), np.zeros(len(missing))])
+        counted = np.ones(len(rows.target)) if rows.weights is None else rows.weights
+        weights = np.concatenate([counted, np.zeros(len(missing))])
         fit(lambda: self._placed(estimator, parameters).fit(inputs, target, sample_weight=weights))
         report(training.epochs, training.epochs, None)
         return self._taken(estimator)
@@ -95,6 +98,8 @@ class Stepped(Linear):
     It is a whole number, so that no strategy takes it for something that is learnt.
     """
 
+    weighs_rows = True
+
     def initial(self, seed: int) -> Parameters:
         """See ``TabularModel``."""
         return {**super().initial(seed), "steps": np.ones(1, np.int64)}
@@ -112,7 +117,7 @@ class Stepped(Linear):
         estimator = self._started(parameters, shuffle=training.shuffle, early_stopping=False, **schedule)
         for epoch in range(training.epochs):
             estimator.random_state = derive(seed, "epoch", cycle, epoch)
-            fit(lambda: estimator.partial_fit(rows.inputs, rows.target))
+            fit(lambda: estimator.partial_fit(rows.inputs, rows.target, sample_weight=rows.weights))
             report(epoch + 1, training.epochs, None)
         return {**self._taken(estimator), "steps": np.array([round(estimator.t_)], np.int64)}
 

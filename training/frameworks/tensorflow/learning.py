@@ -30,6 +30,7 @@ class Lesson:
         forward: Inputs -> outputs, checked.
         inputs: Shape (rows, features).
         target: Shape (rows,).
+        weights: What each row counts, shape (rows,); ``None`` for 1.
         training: What the plan says.
         recipe: What that means here.
         guidance: What the strategy adds.
@@ -39,6 +40,7 @@ class Lesson:
     forward: Callable[[tf.Tensor], tf.Tensor]
     inputs: tf.Tensor
     target: tf.Tensor
+    weights: tf.Tensor | None
     training: Training
     recipe: Recipe
     guidance: Guidance
@@ -104,7 +106,8 @@ class _Stepper:
         lesson = self._lesson
         with tf.GradientTape() as tape:
             given = lesson.forward(tf.gather(lesson.inputs, rows))
-            loss = lesson.recipe.loss_of(given, tf.gather(lesson.target, rows))
+            weights = None if lesson.weights is None else tf.gather(lesson.weights, rows)
+            loss = lesson.recipe.loss_of(given, tf.gather(lesson.target, rows), weights)
             # What regularisers and layers add themselves.
             loss = tf.add_n([loss, *(tf.cast(each, loss.dtype) for each in lesson.model.losses)])
         gradients = tape.gradient(loss, self._learnt)

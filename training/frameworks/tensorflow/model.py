@@ -124,7 +124,8 @@ class KerasModel(SteppedModel):
             self._place(parameters)
             kind = self._type if self._problem.classes is None else "int64"
             inputs, target = _tensor(rows.inputs, self._type), _tensor(rows.target, kind)
-            lesson = Lesson(self._model, self._given, inputs, target, training, whole, guidance)
+            weights = None if rows.weights is None else _tensor(rows.weights, self._type)
+            lesson = Lesson(self._model, self._given, inputs, target, weights, training, whole, guidance)
             steps, step_size = lesson.learn(seed=seed, cycle=cycle, report=report)
         return Learned(self._taken(), steps, step_size)
 

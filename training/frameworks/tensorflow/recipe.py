@@ -24,7 +24,11 @@ from training.frameworks.steps import (
 from training.plan import Training
 from training.registry import Problem
 
-Loss = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
+Loss = Callable[[tf.Tensor, tf.Tensor, "tf.Tensor | None"], tf.Tensor]
+"""What a model gives for a batch, the target, shape (rows,), and what each row counts, shape (rows,), ``None`` for 1 ->
+the mean over rows of weight times loss."""
+_Rowwise = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
+"""The same without weights -> the loss of each row, shape (rows,)."""
 
 OPTIMIZERS: Final[dict[str, Any]] = {
     "adadelta": keras.optimizers.Adadelta,
@@ -49,7 +53,7 @@ class Recipe:
     Attributes:
         kind: Of the optimizer.
         settings: What it is told, by Keras's names.
-        loss_of: What a model gives for a batch, and the target, shape (rows,) -> the mean loss of the batch.
+        loss_of: What is made small.
         batch_rows: Rows per step.
     """
 
@@ -112,18 +116,21 @@ def _compiled(model: keras.Model) -> tuple[Any, dict[str, Any]]:
 
 
 def _of_plan(name: str, problem: Problem) -> Loss:
-    if problem.classes is None:
-        return lambda given, target: _OF_NUMBERS[name](tf.reshape(given, [-1]), target)
-
-    def loss(given: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
+    def of_rows(given: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
         found = scores(given, problem)
+        if problem.classes is None:
+            return _OF_NUMBERS[name](found, target)
         if len(found.shape) == 1:
             if name != "cross_entropy":
                 raise single_output(name)
-            return tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(tf.cast(target, found.dtype), found))
+            return tf.nn.sigmoid_cross_entropy_with_logits(tf.cast(target, found.dtype), found)
         return _OF_CLASSES[name](found, target)
 
-    return loss
+    return lambda given, target, weights: _mean(of_rows(given, target), weights)
+
+
+def _mean(losses: tf.Tensor, weights: tf.Tensor | None) -> tf.Tensor:
+    return tf.reduce_mean(losses if weights is None else losses * tf.cast(weights, losses.dtype))
 
 
 def _of_model(own: object, problem: Problem) -> Loss:
@@ -133,39 +140,48 @@ def _of_model(own: object, problem: Problem) -> Loss:
     loss = keras.losses.get(own)
     sparse = "sparse" in getattr(loss, "name", getattr(loss, "__name__", ""))
 
-    def of(given: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
+    def of(given: tf.Tensor, target: tf.Tensor, weights: tf.Tensor | None) -> tf.Tensor:
         if problem.classes is not None and len(given.shape) == 2 and given.shape[1] == problem.classes:
             wanted = target if sparse else tf.one_hot(target, problem.classes, dtype=given.dtype)
         else:
             wanted = tf.cast(target, given.dtype)[:, None]
             given = given if len(given.shape) == 2 else given[:, None]
-        return tf.reduce_mean(loss(wanted, given))
+        if isinstance(loss, keras.losses.Loss):
+            return tf.reduce_mean(loss(wanted, given, sample_weight=weights))
+        found = loss(wanted, given)
+        if weights is not None and found.shape.rank != 1:
+            raise model_error(
+                "plan.training",
+                "training.class_weights needs a loss for each row, and the loss that the model is compiled with gives "
+                f"one of shape {list(found.shape)} for a batch: leave training.class_weights out, or set training.loss",
+            )
+        return _mean(found, weights)
 
     return of
 
 
 def _cross_entropy(found: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
-    return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(target, found))
+    return tf.nn.sparse_softmax_cross_entropy_with_logits(target, found)
 
 
 def _multi_margin(found: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
-    """Mean over rows of the mean over classes of max(0, 1 - score of the right one + score), the right one left out."""
+    """The mean over classes of max(0, 1 - score of the right one + score), the right one left out."""
     classes = found.shape[1]
     right = tf.reduce_sum(found * tf.one_hot(target, classes, dtype=found.dtype), axis=1, keepdims=True)
     margins = tf.reduce_sum(tf.nn.relu(1.0 - right + found), axis=1) - 1.0
-    return tf.reduce_mean(margins) / classes
+    return margins / classes
 
 
 def _huber(found: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
     """Huber's with delta 1, which is the smooth L1 with beta 1."""
     far = tf.abs(found - target)
-    return tf.reduce_mean(tf.where(far < 1.0, 0.5 * far * far, far - 0.5))
+    return tf.where(far < 1.0, 0.5 * far * far, far - 0.5)
 
 
-_OF_CLASSES: Final[dict[str, Loss]] = {"cross_entropy": _cross_entropy, "multi_margin": _multi_margin}
-_OF_NUMBERS: Final[dict[str, Loss]] = {
-    "mse": lambda found, target: tf.reduce_mean(tf.square(found - target)),
-    "mae": lambda found, target: tf.reduce_mean(tf.abs(found - target)),
+_OF_CLASSES: Final[dict[str, _Rowwise]] = {"cross_entropy": _cross_entropy, "multi_margin": _multi_margin}
+_OF_NUMBERS: Final[dict[str, _Rowwise]] = {
+    "mse": lambda found, target: tf.square(found - target),
+    "mae": lambda found, target: tf.abs(found - target),
     "huber": _huber,
     "smooth_l1": _huber,
 }

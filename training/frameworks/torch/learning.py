@@ -26,6 +26,7 @@ class Lesson:
         forward: Inputs -> outputs as ``recipe`` wants them.
         inputs: Shape (rows, features).
         target: Shape (rows,).
+        weights: What each row counts, shape (rows,); ``None`` for 1.
         training: What the plan says.
         recipe: What that means here.
         guidance: What the strategy adds.
@@ -35,6 +36,7 @@ class Lesson:
     forward: Callable[[Tensor], Tensor]
     inputs: Tensor
     target: Tensor
+    weights: Tensor | None
     training: Training
     recipe: Recipe
     guidance: Guidance
@@ -73,7 +75,8 @@ class _Stepper:
     def step(self, rows: NDArray[np.intp]) -> float:
         lesson, batch = self._lesson, torch.from_numpy(rows)
         self._optimizer.zero_grad(set_to_none=True)
-        loss = lesson.recipe.loss_of(lesson.forward(lesson.inputs[batch]), lesson.target[batch])
+        weights = None if lesson.weights is None else lesson.weights[batch]
+        loss = lesson.recipe.loss_of(lesson.forward(lesson.inputs[batch]), lesson.target[batch], weights)
         loss.backward()  # type: ignore[no-untyped-call]
         if lesson.training.gradient_clip is not None:
             torch.nn.utils.clip_grad_norm_(self._learnt.values(), lesson.training.gradient_clip)

@@ -108,7 +108,8 @@ class ModuleModel(SteppedModel):
             codes = self._problem.classes is not None
             target = torch.from_numpy(np.array(rows.target)).to(torch.int64 if codes else self._type)
             inputs = torch.from_numpy(np.array(rows.inputs)).to(self._type)
-            lesson = Lesson(self._module, self._forward, inputs, target, training, whole, guidance)
+            weights = None if rows.weights is None else torch.from_numpy(np.array(rows.weights)).to(self._type)
+            lesson = Lesson(self._module, self._forward, inputs, target, weights, training, whole, guidance)
             steps, step_size = lesson.learn(seed=seed, cycle=cycle, report=report)
         return Learned(self._taken(), steps, step_size)
 

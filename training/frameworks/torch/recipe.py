@@ -24,7 +24,8 @@ from training.frameworks.steps import (
 from training.plan import Training
 from training.registry import Problem
 
-Loss = Callable[[Tensor, Tensor], Tensor]
+Loss = Callable[..., Tensor]
+"""Outputs, targets and ``reduction``."""
 
 OPTIMIZERS: Final[dict[str, Any]] = {
     "adadelta": torch.optim.Adadelta,
@@ -69,21 +70,28 @@ class Recipe:
         made: torch.optim.Optimizer = OPTIMIZERS[self.optimizer](list(parameters), **self.settings)
         return made
 
-    def loss_of(self, output: Tensor, target: Tensor) -> Tensor:
-        """The loss of a batch, its mean over rows.
+    def loss_of(self, output: Tensor, target: Tensor, weights: Tensor | None = None) -> Tensor:
+        """The loss of a batch: the mean over rows of weight times loss.
 
         Args:
             output: Shape (rows, classes), or (rows,) for numbers and for two classes in one output.
             target: Codes or numbers, shape (rows,).
+            weights: What each row counts, shape (rows,); ``None`` for 1.
 
         Raises:
             TrainingError: The loss wants an output for each class, and there is one.
         """
+        if weights is not None:
+            return (weights * self._loss(output, target, "none")).mean()
+        return self._loss(output, target, "mean")
+
+    def _loss(self, output: Tensor, target: Tensor, reduction: str) -> Tensor:
         if output.ndim == 1 and not target.is_floating_point():
             if self.loss != "cross_entropy":
                 raise single_output(self.loss)
-            return functional.binary_cross_entropy_with_logits(output, target.to(output.dtype))
-        return _LOSSES[self.loss](output, target)
+            wanted = target.to(output.dtype)
+            return functional.binary_cross_entropy_with_logits(output, wanted, reduction=reduction)
+        return _LOSSES[self.loss](output, target, reduction=reduction)
 
 
 def recipe(training: Training, problem: Problem) -> Recipe:
