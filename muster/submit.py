@@ -18,6 +18,7 @@ from bus.weights import outgoing
 from bus.weights.stores import choose
 from bus.wire.subjects import weights_address
 from muster import columns
+from muster.callbacks import callbacks_of
 from muster.client import Client
 from muster.columns import Holders
 from muster.vetting import Subject, Tell, quiet, refusal, vet
@@ -69,6 +70,7 @@ def read_draft(path: Path, registry: Registry | None = None) -> Draft:
         model = Subject.read(path.parent / plan.model, plan.weights and path.parent / plan.weights, registry)
         plan = with_defaults(plan, model.header)
         guidance.check(plan.strategy, plan.training)
+        plan.callbacks.check(model.header.category, plan.training)
     except TrainingError as error:
         raise Invalid(error.message, code=error.code) from error
     strategy = settled(plan.strategy.name, plan.strategy.parameters)
@@ -240,6 +242,7 @@ async def submit(client: Client, draft: Draft, data: TaskData, holders: Holders)
         recipients=edges,
         store=plan.transport.store,
         encoding=encoding,
+        callbacks=callbacks_of(plan.callbacks, draft.header.category),
         plan_digest=draft.digest,
     )
     await client.say(submitted)

@@ -145,5 +145,14 @@ AREA: Final = Area(
             "correct what the message names; docs/explanation/preprocessing.md says what can be made of what",
             ("muster datasets --json",),
         ),
+        Entry(
+            1018,
+            "plan.callbacks",
+            ("model",),
+            Who.VENDOR,
+            "The callbacks watch a score that the plan will never have, or lower a learning rate that it does not set.",
+            "A metric of another task, test rows, no rows kept for validation, or no training.learning_rate.",
+            "correct what the message names; docs/explanation/callbacks.md says which scores there are",
+        ),
     ),
 )
