@@ -23,10 +23,10 @@ from bus.wire import subjects
 from bus.wire.decision import Decision
 from bus.wire.record import Record
 from bus.wire.topology import StreamName
-from coordinator.domain.evolve import recall
 from coordinator.domain.forks import parent_of
 from coordinator.domain.leases import Watch
 from coordinator.domain.orders import orders
+from coordinator.domain.recall import recall
 from coordinator.domain.state import Experiment
 from coordinator.domain.world import PLACES, World
 

@@ -94,13 +94,14 @@ class Inputs:
             preparation=None if prepared.is_plain else prepared,
             seed=command.seed,
             cycle=command.cycle.number,
-            training=Training.model_validate_json(command.training),
+            training=Training.model_validate_json(command.training).slowed(command.rate_factor),
             strategy=command.strategy and Strategy.model_validate(command.strategy.model_dump()),
             limits=self.limits(job),
             pretrained=Path(PRETRAINED) if command.pretrained is not None else None,
             weights=Path(WEIGHTS) if command.model is not None else None,
             state=self._gone_on_from(job, inputs),
             dataset=Path("data") if wanted.needs_data else None,
+            with_validation=command.with_validation,
         ).write(inputs / "config.yaml")
         return index
 

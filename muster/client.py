@@ -26,8 +26,8 @@ from bus.s3.settings import stores
 from bus.wire import subjects
 from bus.wire.record import Record
 from bus.wire.topology import StreamName
-from coordinator.domain.evolve import recall
 from coordinator.domain.forks import parent_of
+from coordinator.domain.recall import recall
 from coordinator.domain.state import Experiment, Phase
 from coordinator.domain.world import World
 from muster.federation.layout import OPERATOR, Layout

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Final
 
 from bus.events.base import PrincipalId
+from bus.events.callbacks import NOT_FINITE, ModelChosen, RateReduced, StoppedEarly
 from bus.events.custody import WeightsReleased
 from bus.events.cycles import (
     CycleAbandoned,
@@ -41,7 +42,7 @@ from bus.events.governance import ExperimentHeld, ExperimentReleased
 from bus.wire.record import Record
 from muster import failures
 from muster.errors.catalogue import of_failure
-from muster.summary import score_text
+from muster.summary import of_one_split, score_text
 
 _LONG_S: Final = 1.0
 """Waits shorter than this are not worth a sentence."""
@@ -85,11 +86,13 @@ class Teller:
         self._submitted: datetime | None = None
         self._cycle: _Cycle | None = None
         self._last: datetime | None = None
+        self._terminates = False
 
     def add(self, record: Record) -> None:
         """Take in the next event."""
         self._beginning(record)
         self._wishes(record)
+        self._decided(record)
         self._in_cycle(record)
         self._ending(record)
         self._last = record.envelope.time
@@ -101,6 +104,7 @@ class Teller:
         body, now = record.body, record.envelope.time
         if isinstance(body, ExperimentSubmitted):
             self._submitted = now
+            self._terminates = body.callbacks.terminate_on_nan
             when = now.astimezone().strftime("%Y-%m-%d %H:%M:%S")
             cycles = "1 cycle" if body.cycles == 1 else f"{body.cycles} cycles"
             self._say(
@@ -136,6 +140,16 @@ class Teller:
         elif isinstance(body, ExperimentResumed) and self._last is not None:
             rested = (record.envelope.time - self._last).total_seconds()
             self._say(f"It went on{f' after {_span(rested)}' if rested > _LONG_S else ''}.")
+
+    def _decided(self, record: Record) -> None:
+        """What scores of the global models led to."""
+        body = record.body
+        if isinstance(body, StoppedEarly):
+            self._say(f"Training ended early, after cycle {body.cycle}: {body.reason}.")
+        elif isinstance(body, RateReduced):
+            self._say(f"The learning rate was lowered after cycle {body.cycle}: {body.reason}.")
+        elif isinstance(body, ModelChosen):
+            self._say(f"The result is the global model of cycle {body.cycle}: {body.reason}.")
 
     def _in_cycle(self, record: Record) -> None:
         body = record.body
@@ -207,10 +221,12 @@ class Teller:
         body = record.body
         took = _span((record.envelope.time - self._submitted).total_seconds()) if self._submitted else "some time"
         if isinstance(body, ExperimentCompleted):
-            scores = ", ".join(score_text(score) for score in body.scores)
+            scores = ", ".join(score_text(score) for score in of_one_split(body.scores))
             self._say(f"It completed after {took}{f' with {scores}' if scores else ''}. Model {body.model.digest}.")
         elif isinstance(body, ExperimentFailed):
-            self._say(f"It failed after {took}: {failures.told(body.failure)}.")
+            asked = self._terminates and body.failure.code == NOT_FINITE
+            why = ", for which its plan ends it at once (callbacks.terminate_on_nan)" if asked else ""
+            self._say(f"It failed after {took}: {failures.told(body.failure)}{why}.")
             for more in _more(body.failure):
                 self._say(_sentence(more))
         elif isinstance(body, ExperimentRefused):

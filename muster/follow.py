@@ -23,7 +23,6 @@ from bus.events.experiments import (
 )
 from bus.events.weights import FederatedScore
 from bus.wire.record import Record
-from coordinator.domain.schedule import schedule
 from coordinator.domain.state import Experiment, Phase, Sealed
 from coordinator.domain.world import World
 from muster import failures
@@ -62,7 +61,7 @@ class View:
     @property
     def steps(self) -> tuple[int, int]:
         """Cycles of its schedule that are done, and all of them."""
-        return self.experiment.step, len(schedule(self.experiment.spec.cycles, self.experiment.spec.data.passes))
+        return self.experiment.step, len(self.experiment.steps)
 
     @property
     def over(self) -> bool:

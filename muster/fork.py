@@ -37,7 +37,8 @@ def fork_of(
         parent: The old experiment.
         cycle: Number of the training cycle whose global model it begins with; 0 for the first model.
         cycles: Number of its last cycle; that of the parent if not given.
-        seed: Another seed; with the parent's, the same cycles give the same models, bit for bit.
+        seed: Another seed; with the parent's, the same cycles give the same models, bit for bit, unless its plan has
+            the learning rate reduced: the rate goes on from where it was, and scores are judged anew.
         strategy: Another strategy, from there on. Otherwise what the old one has kept goes on too.
         parameters: Of the strategy; those left out are as they were, or the defaults of another strategy.
         anew: Average the updates of ``cycle`` anew, by that strategy, instead of taking its model over.
@@ -74,7 +75,14 @@ def fork_of(
         "seed": parent.spec.seed if seed is None else seed,
         "strategy": wanted,
         "encoding": encoding,
-        "origin": Origin(experiment=parent.id, cycle=cycle, model=parent.models[cycle], anew=anew, state=state),
+        "origin": Origin(
+            experiment=parent.id,
+            cycle=cycle,
+            model=parent.models[cycle],
+            anew=anew,
+            state=state,
+            rate_factor=parent.watch.factor_after(cycle),
+        ),
     }
     forked = parent.spec.model_copy(update=changes)
     content = json.dumps(forked.model_dump(mode="json", exclude={"experiment", "plan_digest"}), sort_keys=True)

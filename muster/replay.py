@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import msgpack
+from pydantic import BaseModel
 
 from aggregator.domain.recipe import Recipe
 from aggregator.domain.scores import combine
 from bus.errors import Invalid, MusterError, NotFound
 from bus.events.base import Digest, OwnerId, PrincipalId
 from bus.events.cycles import CycleClosed, CycleKind, ModelAveraged, ModelEvaluated
-from bus.events.weights import FederatedScore, SealedObject
+from bus.events.weights import SealedObject
 from bus.identity.keys import Identity
 from bus.ports import Blobs
 from bus.weights import uniting
@@ -26,6 +27,7 @@ from bus.weights.lockstep import BodyFailed
 from coordinator.domain.state import Experiment
 from coordinator.domain.world import World
 from muster.client import Client
+from muster.decisions import Redecided, redecided
 from muster.outcomes import Outcome, outcomes
 from muster.releases import Releases
 
@@ -35,8 +37,8 @@ class Recomputed:
     """What came of recomputing one outcome.
 
     Attributes:
-        cycle: Which cycle, e.g. ``3-train-1``.
-        recorded: Digest in the log; of the scores, for an evaluation.
+        cycle: Which cycle, e.g. ``3-train-1``; of a decision, the training cycle before it, e.g. ``3-reduced``.
+        recorded: Digest in the log; of the scores, for an evaluation, and of what was said, for a decision.
         found: Digest as recomputed; ``None`` if it could not be.
         reason: Why it could not be.
         gone: Whether that is because the updates are no longer kept.
@@ -62,7 +64,7 @@ class Recomputed:
 
 
 async def replay(client: Client, experiment: Experiment, tell: Callable[[Recomputed], None]) -> list[Recomputed]:
-    """Recompute every outcome of ``experiment``.
+    """Recompute every outcome of ``experiment``, and decide again what its scores decided.
 
     Args:
         client: As the aggregator: nobody else can open updates.
@@ -76,7 +78,17 @@ async def replay(client: Client, experiment: Experiment, tell: Callable[[Recompu
         results.append(await _recompute(outcome, experiment.owner, before, client))
         tell(results[-1])
         before = (outcome.body.model, outcome.body.state) if isinstance(outcome.body, ModelAveraged) else before
+    for decision in redecided([record async for record in client.history(experiment)]):
+        results.append(_decided(decision))
+        tell(results[-1])
     return results
+
+
+def _decided(decision: Redecided) -> Recomputed:
+    said, found = decision.said, decision.found
+    name = f"{decision.cycle}-{said.TYPE.split('.')[1]}"
+    reason = None if decision.equal else f"{found.TYPE if found else 'nothing'} is what follows from the scores"
+    return Recomputed(name, _digest([said]), None if reason else _digest([said]), reason)
 
 
 _Before = tuple[SealedObject, SealedObject | None]
@@ -184,6 +196,6 @@ async def _average(outcome: Outcome, owner: OwnerId, blobs: Blobs, identity: Ide
     )
 
 
-def _digest(scores: Sequence[FederatedScore]) -> Digest:
-    packed: bytes = msgpack.packb([score.model_dump() for score in scores])
+def _digest(said: Sequence[BaseModel]) -> Digest:
+    packed: bytes = msgpack.packb([each.model_dump(mode="json") for each in said])
     return Digest(f"sha256:{hashlib.sha256(packed).hexdigest()}")

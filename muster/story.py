@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeVar, cast
 
 from bus.events import Body
+from bus.events.callbacks import ModelChosen, RateReduced, StoppedEarly
 from bus.events.custody import Keep, PurgeRequested, WeightsPurged, WeightsReleased
 from bus.events.cycles import (
     CycleAbandoned,
@@ -32,6 +33,7 @@ from bus.events.governance import ExperimentHeld
 from bus.events.weights import FederatedScore, SealedObject
 from bus.wire.record import Record
 from muster import failures
+from muster.summary import of_one_split
 
 B = TypeVar("B", bound=Body)
 
@@ -107,7 +109,8 @@ def _started(body: ExperimentStarted) -> str:
 
 @_tells(CycleOpened)
 def _opened(body: CycleOpened) -> str:
-    return f"{body.cycle}: {', '.join(body.cohort)}; quorum {body.quorum}"
+    rate = f"; learning rate x {body.rate_factor:g}" if body.rate_factor != 1 else ""
+    return f"{body.cycle}: {', '.join(body.cohort)}; quorum {body.quorum}{rate}"
 
 
 @_tells(UpdateSealed)
@@ -163,6 +166,21 @@ def _model_failed(body: ModelFailed) -> str:
     return f"{body.cycle}: {failures.line(body.failure)}"
 
 
+@_tells(StoppedEarly)
+def _stopped_early(body: StoppedEarly) -> str:
+    return f"after cycle {body.cycle}: {body.reason}"
+
+
+@_tells(RateReduced)
+def _rate_reduced(body: RateReduced) -> str:
+    return f"after cycle {body.cycle}: {body.reason}"
+
+
+@_tells(ModelChosen)
+def _chosen(body: ModelChosen) -> str:
+    return f"that of cycle {body.cycle}, {body.model.digest[:19]}...: {body.reason}"
+
+
 @_tells(WeightsReleased)
 def _released(body: WeightsReleased) -> str:
     told = (("updates", body.updates), ("outcomes", body.outcomes))
@@ -194,6 +212,6 @@ _HEADLINES: Final = ("accuracy", "roc_auc", "rmse", "r2")
 
 
 def _scores(scores: tuple[FederatedScore, ...]) -> str:
-    last = [s for s in scores if s.stage == "trained"] or list(scores)
+    last = [s for s in scores if s.stage == "trained"] or of_one_split(scores)
     shown = [f"{s.name} {s.value:.4f}" for s in last if s.name in _HEADLINES and s.value is not None]
     return "; " + ", ".join(shown) if shown else ""

@@ -17,6 +17,7 @@ from bus.weights import outgoing
 from bus.weights.stores import choose
 from bus.wire.subjects import weights_address
 from muster import classes
+from muster.callbacks import callbacks_of
 from muster.client import Client
 from muster.columns import Holders
 from muster.linking import CLASSIFICATION, Datasets, holders_of, link
@@ -66,6 +67,7 @@ def read_draft(path: Path, registry: Registry | None = None) -> Draft:
         plan = with_defaults(plan, model.header)
         guidance.check(plan.strategy, plan.training)
         weighting.require_classes(plan.training.class_weights, has_classes=model.header.category == CLASSIFICATION)
+        plan.callbacks.check(model.header.category, plan.training)
     except TrainingError as error:
         raise Invalid(error.message, code=error.code) from error
     strategy = settled(plan.strategy.name, plan.strategy.parameters)
@@ -184,6 +186,7 @@ async def submit(client: Client, draft: Draft, data: TaskData, holders: Holders)
         recipients=edges,
         store=plan.transport.store,
         encoding=encoding,
+        callbacks=callbacks_of(plan.callbacks, draft.header.category),
         plan_digest=draft.digest,
     )
     await client.say(submitted)

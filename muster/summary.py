@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from bus.events.experiments import QueueReported
 from bus.events.weights import FederatedScore
 from coordinator.domain.decide import blocked
-from coordinator.domain.schedule import preparing, schedule
+from coordinator.domain.schedule import preparing
 from coordinator.domain.state import Experiment, Phase
 from coordinator.domain.world import World
 from muster import failures
@@ -18,22 +19,34 @@ _WAITING = {Phase.QUEUED, Phase.RUNNING}
 def summary(experiment: Experiment, world: World, queued: QueueReported | None = None) -> dict[str, Any]:
     """The facts about an experiment; ``queued`` is what the coordinator said about its waiting."""
     before = preparing(experiment.spec.data.passes)
-    steps = schedule(experiment.spec.cycles, experiment.spec.data.passes)
+    steps = experiment.steps
     return {
         "id": experiment.id,
         "name": experiment.spec.name,
         "owner": experiment.owner,
         "state": experiment.phase.value,
-        "cycles_done": max(0, min(experiment.step - before, experiment.spec.cycles)),
+        "cycles_done": max(0, min(experiment.step - before, experiment.last_cycle)),
         "cycles": experiment.spec.cycles,
         "step": str(steps[experiment.step]) if experiment.step < len(steps) else None,
         "dataset": experiment.spec.data.dataset,
         "waiting_for": waiting_for(experiment, world, queued),
         "queue_position": queued.position if queued and queued.position else None,
         "model": experiment.model.digest if experiment.model and experiment.step >= before else None,
+        "decided": list(_decided(experiment)),
         "scores": [score.model_dump() for score in experiment.scores],
         "failure": failures.facts(experiment.abandoned) if experiment.abandoned else None,
     }
+
+
+def _decided(experiment: Experiment) -> Iterator[str]:
+    """What scores of its global models led to, a line each."""
+    watch = experiment.watch
+    for cycle, factor in watch.factors.items():
+        yield f"the learning rate is {factor:g} of the plan's after cycle {cycle}"
+    if watch.stopped is not None:
+        yield f"training ended early, after cycle {watch.stopped}"
+    if watch.chosen is not None:
+        yield f"the result is the global model of cycle {watch.chosen}"
 
 
 def waiting_for(experiment: Experiment, world: World, queued: QueueReported | None = None) -> str | None:
@@ -47,6 +60,12 @@ def waiting_for(experiment: Experiment, world: World, queued: QueueReported | No
     if experiment.phase in _WAITING and experiment.cycle is None:
         return blocked(experiment, world.fleet)
     return None
+
+
+def of_one_split(scores: Iterable[FederatedScore]) -> list[FederatedScore]:
+    """Those on test rows if there are any, else all: where the name of a metric alone has to say which is meant."""
+    known = list(scores)
+    return [score for score in known if score.split == "test"] or known
 
 
 def score_text(score: FederatedScore) -> str:

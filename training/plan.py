@@ -12,9 +12,10 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from training import splitting, weighting
+from training.callbacks import Callbacks
 from training.errors import model_error
 from training.preprocessing.choices import Derived, Preprocessing
-from training.schedules import KINDS, NUMBER, LearningRate
+from training.schedules import KINDS, NUMBER, LearningRate, slowed
 from training.suggestions import known_or_nearest
 from training.weighting import ClassWeights
 
@@ -95,6 +96,20 @@ class Training(_Section):
     """What a row of each class counts in the loss: by label, such as ``{ill: 3.0}``, with 1 for labels left out; or
     ``balanced``, by which all classes count the same over the training rows of all edges. For classes."""
 
+    def slowed(self, factor: float) -> Training:
+        """The same with the learning rate, or the whole schedule, multiplied with ``factor``.
+
+        Raises:
+            TrainingError: There is no learning rate, and the factor is not 1.
+        """
+        if factor == 1:
+            return self
+        if self.learning_rate is None:
+            raise model_error(
+                "plan.callbacks", "the learning rate is to be lowered, and training.learning_rate is not set"
+            )
+        return self.model_copy(update={"learning_rate": slowed(self.learning_rate, factor)})
+
     @property
     def canonical(self) -> str:
         """As canonical JSON, the form in which it travels; what was left out is not said."""
@@ -161,6 +176,7 @@ class Plan(_Section):
     limits: Limits = Limits()
     transport: Transport = Transport()
     preprocessing: Preprocessing = Preprocessing()
+    callbacks: Callbacks = Callbacks()
 
     @classmethod
     def load(cls, path: Path) -> Self:

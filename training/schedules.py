@@ -173,3 +173,13 @@ LearningRate = Annotated[
     Discriminator(_kind),
 ]
 """A number, or a schedule."""
+
+
+def slowed(rate: LearningRate, factor: float) -> LearningRate:
+    """A rate multiplied with ``factor``, at every moment: all schedules are linear in their rates."""
+    if isinstance(rate, float):
+        return rate * factor
+    ends: dict[str, float] = {
+        name: getattr(rate, name) * factor for name in ("rate", "end") if name in type(rate).model_fields
+    }
+    return rate.model_copy(update=ends)

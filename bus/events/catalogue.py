@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from bus.errors import Invalid, VersionUnknown
-from bus.events import custody, cycles, datasets, experiments, governance, principals
+from bus.events import callbacks, custody, cycles, datasets, experiments, governance, principals
 from bus.events.base import Body
 
 Upcaster = Callable[[dict[str, Any]], dict[str, Any]]
@@ -98,6 +98,9 @@ CATALOGUE: Final = Catalogue(
         cycles.ModelEvaluated,
         cycles.ModelFailed,
         cycles.Progress,
+        callbacks.StoppedEarly,
+        callbacks.RateReduced,
+        callbacks.ModelChosen,
         governance.VendorAllowed,
         governance.VendorDisallowed,
         governance.FederationPaused,

@@ -35,9 +35,9 @@ class CycleKind(StrEnum):
 class Cycle(Payload):
     """Names one cycle of an experiment.
 
-    ``number`` is 1..N for training, and the evaluation has that of the last training cycle. Passes of statistics count
-    from 0, and the initialisation is 0. ``attempt`` counts from 1 and rises when a cycle is run again for want of a
-    quorum.
+    ``number`` is 1..N for training, and an evaluation has that of the cycle whose global model is evaluated: the last,
+    and then the best one if that is another and shall be the result. Passes of statistics count from 0, and the
+    initialisation is 0. ``attempt`` counts from 1 and rises when a cycle is run again for want of a quorum.
     """
 
     number: int
@@ -72,6 +72,8 @@ class CycleOpened(Event):
     deadline: datetime
     source: Source | None = None
     """Set if nobody trains, since the updates are there: those of another experiment's cycle."""
+    rate_factor: float = 1.0
+    """What edges multiply the plan's learning rate with."""
 
 
 class RunCycle(Command):
@@ -105,6 +107,10 @@ class RunCycle(Command):
     """What combines the updates, if it changes how edges train; ``None`` if they need not know of it."""
     pretrained: SealedObject | None = None
     """The vendor's weights, for whoever makes the first global model; ``None`` in other cycles, and without any."""
+    rate_factor: float = 1.0
+    """What the learning rate in ``training`` is to be multiplied with."""
+    with_validation: bool = False
+    """In an evaluation: the model is scored on the rows that are kept for validation, too."""
 
 
 class CancelExperiment(Command):

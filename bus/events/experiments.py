@@ -8,6 +8,7 @@ from typing import Final
 from pydantic import Field
 
 from bus.events.base import DatasetId, Digest, Event, ExperimentId, Payload, PrincipalId, Role, Signal
+from bus.events.callbacks import Callbacks
 from bus.events.weights import BY_SIZE, Encoding, FederatedScore, SealedObject
 
 
@@ -56,6 +57,8 @@ class Origin(Payload):
     """The updates of that cycle are averaged anew, by this experiment's strategy; training goes on after it."""
     state: SealedObject | None = None
     """What the strategy had kept after that cycle, if the fork goes on with the same strategy."""
+    rate_factor: float = 1.0
+    """What the plan's learning rate was multiplied with after that cycle."""
 
 
 PRETRAINED: Final = "pretrained"
@@ -98,6 +101,8 @@ class ExperimentSubmitted(Event):
     pretrained: SealedObject | None = None
     """Weights that the first global model is made of, sealed for ``recipients``; ``None``: those that the model file
     makes."""
+    callbacks: Callbacks = Callbacks()
+    """What its scores may decide while it runs."""
 
 
 class ExperimentAdmitted(Event):

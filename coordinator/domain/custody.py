@@ -11,7 +11,7 @@ from bus.events.base import ExperimentId, OwnerId, PrincipalId
 from bus.events.custody import Keep, WeightsReleased
 from bus.events.cycles import Cycle
 from bus.events.experiments import ExperimentSubmitted
-from coordinator.domain.schedule import preparing, schedule
+from coordinator.domain.schedule import beginning, preparing, schedule
 
 _ORDER: Final = tuple(Keep)
 
@@ -66,6 +66,8 @@ class Holding:
         begin: Index of its first own step.
         origin: For a fork, where it begins: experiment, cycle, and whether that is averaged anew.
         step: Index of the step that runs or comes next; all before it are averaged. Before ``begin`` until it starts.
+        result: Number of the cycle whose model is its result, or would be now, because it is the best; ``None`` if that
+            is the newest.
         over: When it ended for good.
         asked: What the operator wants for this experiment besides the rule.
         needs: Fork that is not over -> what of this it may still read.
@@ -83,6 +85,7 @@ class Holding:
     begin: int = 0
     origin: tuple[ExperimentId, int, bool] | None = None
     step: int = -1
+    result: int | None = None
     over: datetime | None = None
     asked: Rule = field(default_factory=Rule)
     needs: Mapping[ExperimentId, Bodies] = field(default_factory=dict)
@@ -109,7 +112,7 @@ class Holding:
 def holding(owner: OwnerId, asked: ExperimentSubmitted) -> Holding:
     """That of an experiment that was just submitted."""
     origin = asked.origin
-    begin = 0 if origin is None else preparing(asked.data.passes) + origin.cycle - (1 if origin.anew else 0)
+    begin = beginning(asked)
     return Holding(
         asked.experiment,
         owner,
@@ -212,7 +215,9 @@ def _free(held: Holding, rule: Rule) -> Bodies:
     if keep is Keep.MODELS:
         return Bodies(updates)
     newest = min(held.step - 1, made)
-    return Bodies(updates, _steps(held, newest - (rule.last if keep is Keep.LAST else 1)))
+    if keep is Keep.LAST:
+        return Bodies(updates, _steps(held, newest - rule.last))
+    return Bodies(updates, _steps(held, newest if held.result is not None else newest - 1))
 
 
 def _steps(held: Holding, last: int) -> frozenset[int]:
@@ -220,8 +225,9 @@ def _steps(held: Holding, last: int) -> frozenset[int]:
 
 
 def _protected(held: Holding, keep: Keep) -> Bodies:
-    """What forks need, and models that somebody else may have as a result."""
-    kept = Bodies(frozenset(), frozenset(map(held.made, held.origins)) if keep is not Keep.NOTHING else frozenset())
+    """What forks need, its own result, and models that somebody else may have as a result."""
+    results = held.origins if held.result is None else held.origins | {held.result}
+    kept = Bodies(frozenset(), frozenset(map(held.made, results)) if keep is not Keep.NOTHING else frozenset())
     for needed in held.needs.values():
         kept |= needed
     return kept

@@ -31,8 +31,8 @@ from bus.events.experiments import (
     Failure,
     FailurePhase,
 )
+from coordinator.domain.callbacks import called_for, fatal
 from coordinator.domain.queue import Place
-from coordinator.domain.schedule import schedule
 from coordinator.domain.state import Experiment, Failed, Fleet, OpenCycle, Phase, Wish
 
 MAX_ATTEMPTS: Final = 3
@@ -98,6 +98,9 @@ def _at_rest(experiment: Experiment) -> Event | None:
 
 
 def _in_cycle(experiment: Experiment, cycle: OpenCycle, now: datetime) -> Event | None:
+    failure = fatal(experiment, cycle)
+    if failure is not None:
+        return ExperimentFailed(experiment=experiment.id, failure=failure)
     if cycle.closed is not None:
         return _after_closing(experiment, cycle, cycle.closed, now)
     if len(cycle.cohort) - len(cycle.lost) < cycle.quorum:
@@ -189,7 +192,10 @@ def _unanswered(experiment: Experiment, cycle: OpenCycle) -> CycleAbandoned:
 def _between_cycles(experiment: Experiment, fleet: Fleet, now: datetime, place: Place | None) -> Event | None:
     if experiment.abandoned is not None and experiment.attempts >= MAX_ATTEMPTS:
         return ExperimentFailed(experiment=experiment.id, failure=experiment.abandoned)
-    steps = schedule(experiment.spec.cycles, experiment.spec.data.passes)
+    said = called_for(experiment)
+    if said is not None:
+        return said
+    steps = experiment.steps
     if experiment.step == len(steps):
         assert experiment.model is not None
         return ExperimentCompleted(experiment=experiment.id, model=experiment.model, scores=experiment.scores)
@@ -237,6 +243,7 @@ def _open(experiment: Experiment, step: Cycle, able: tuple[PrincipalId, ...], no
         model=experiment.model,
         deadline=now + timedelta(seconds=experiment.spec.deadline_s),
         source=source,
+        rate_factor=experiment.rate_factor if step.kind is CycleKind.TRAIN else 1.0,
     )
 
 

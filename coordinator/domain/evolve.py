@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Final, TypeVar
 
 from bus.events import Body
 from bus.events.base import PrincipalId
+from bus.events.callbacks import ModelChosen, RateReduced, StoppedEarly
 from bus.events.cycles import (
     CycleAbandoned,
     CycleClosed,
@@ -46,7 +47,8 @@ from bus.events.experiments import (
 from bus.events.governance import ExperimentHeld, ExperimentReleased
 from bus.events.principals import EdgeAppeared, EdgeLapsed
 from bus.wire.record import Record
-from coordinator.domain.forks import counted_by, taken_over
+from coordinator.domain import watch
+from coordinator.domain.forks import counted_by
 from coordinator.domain.state import (
     MAX_TRIALS,
     Answer,
@@ -82,38 +84,8 @@ def _between(experiment: Experiment) -> bool:
 
 
 def _submitted(record: Record, body: ExperimentSubmitted) -> Experiment:
-    return Experiment(id=body.experiment, owner=record.owner, vendor=record.actor, spec=body)
-
-
-@dataclass(frozen=True)
-class Recalled:
-    """An experiment as its own events alone tell it: whose it is, what it was about, which models it made and how.
-
-    Attributes:
-        experiment: What is said of answers in it is not to be relied on: that takes the fleet of the time.
-        closings: Number of a training cycle -> how it was closed.
-    """
-
-    experiment: Experiment
-    closings: Mapping[int, CycleClosed]
-
-
-def recall(records: Iterable[Record]) -> Recalled | None:
-    """An experiment from all its events; ``None`` if there are none."""
-    experiment: Experiment | None = None
-    closings: dict[int, CycleClosed] = {}
-    for record in records:
-        cycle = experiment.cycle if experiment is not None else None
-        experiment = evolve(experiment, record, Fleet())
-        made = isinstance(record.body, ModelAveraged) and experiment is not None and experiment.cycle is None
-        if made and cycle is not None and cycle.closed is not None and cycle.cycle.kind is CycleKind.TRAIN:
-            closings[cycle.cycle.number] = cycle.closed
-        if isinstance(record.body, ExperimentStarted) and experiment is not None:
-            origin = experiment.spec.origin
-            if origin is not None and not origin.anew:  # it was found true, else it would not have started
-                models, states = taken_over(origin)
-                experiment = replace(experiment, models=models, states=states)
-    return None if experiment is None else Recalled(experiment, closings)
+    begun = watch.begun(body)
+    return Experiment(id=body.experiment, owner=record.owner, vendor=record.actor, spec=body, watch=begun)
 
 
 def evolve_fleet(fleet: Fleet, record: Record) -> Fleet:
@@ -230,7 +202,9 @@ def _opened(experiment: Experiment, record: Record, _fleet: Fleet) -> Experiment
         answers = {each.edge: Sealed(each.update, each.weight) for each in experiment.inherited.included}
     awaited = frozenset(body.cohort).difference(answers)
     cycle = OpenCycle(
-        body.cycle, record.id, body.cohort, body.quorum, body.deadline, body.model, awaited, answers, source=body.source
+        *(body.cycle, record.id, body.cohort, body.quorum, body.deadline, body.model, awaited, answers),
+        source=body.source,
+        rate_factor=body.rate_factor,
     )
     return replace(experiment, phase=Phase.RUNNING, cycle=cycle)
 
@@ -355,7 +329,31 @@ def _averaged(experiment: Experiment, record: Record, _fleet: Fleet) -> Experime
         states=states,
         counted=counted,
         scores=body.scores or experiment.scores,
+        watch=_judged(experiment, body),
     )
+
+
+def _judged(experiment: Experiment, body: ModelAveraged | ModelEvaluated) -> watch.Watch:
+    """The watch after an outcome's scores: the edges of a training cycle judged the model that they received."""
+    about = {CycleKind.TRAIN: body.cycle.number - 1, CycleKind.EVALUATE: body.cycle.number}.get(body.cycle.kind)
+    return experiment.watch if about is None else watch.seen(experiment.watch, experiment.spec, about, body.scores)
+
+
+@_on(StoppedEarly)
+def _stopped_early(experiment: Experiment, record: Record, _fleet: Fleet) -> Experiment:
+    return replace(experiment, watch=replace(experiment.watch, stopped=_body(record, StoppedEarly).cycle))
+
+
+@_on(RateReduced)
+def _rate_reduced(experiment: Experiment, record: Record, _fleet: Fleet) -> Experiment:
+    body = _body(record, RateReduced)
+    return replace(experiment, watch=watch.reduced(experiment.watch, body.cycle, body.factor))
+
+
+@_on(ModelChosen)
+def _chosen(experiment: Experiment, record: Record, _fleet: Fleet) -> Experiment:
+    body = _body(record, ModelChosen)
+    return replace(experiment, model=body.model, watch=replace(experiment.watch, chosen=body.cycle))
 
 
 @_on(ModelFailed)

@@ -11,7 +11,7 @@ from bus.events.experiments import ExperimentSubmitted, Failure, FailurePhase, O
 from bus.events.strategies import lacking
 from bus.events.weights import SealedObject
 from bus.wire.record import Record
-from coordinator.domain.schedule import preparing
+from coordinator.domain.schedule import beginning
 from coordinator.domain.state import MAX_TRIALS, Experiment
 
 
@@ -32,6 +32,11 @@ def forked(
         problem = f"there is no experiment {origin.experiment} of this owner"
     elif parent.models.get(origin.cycle) != origin.model:
         problem = f"experiment {origin.experiment} has no such model of cycle {origin.cycle}"
+    elif parent.watch.factor_after(origin.cycle) != origin.rate_factor:
+        problem = (
+            f"after cycle {origin.cycle}, experiment {origin.experiment} had its learning rate at "
+            f"{parent.watch.factor_after(origin.cycle):g} of the plan's, not at {origin.rate_factor:g}"
+        )
     elif (unfit := _unfit(spec.strategy, origin, parent)) is not None:
         problem = unfit
     elif origin.anew and (origin.cycle < 1 or _took_over(parent, origin.cycle)):
@@ -50,7 +55,7 @@ def forked(
         state = closing.state if closing is not None and same else None
         return replace(
             experiment,
-            step=preparing(spec.data.passes) + origin.cycle - 1,
+            step=beginning(spec),
             model=before,
             state=state,
             inherited=closing,
@@ -58,7 +63,7 @@ def forked(
     models, states = taken_over(origin)
     return replace(
         experiment,
-        step=preparing(spec.data.passes) + origin.cycle,
+        step=beginning(spec),
         model=origin.model,
         models=models,
         state=origin.state,

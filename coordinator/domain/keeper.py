@@ -9,6 +9,7 @@ from typing import Final
 
 from bus.events import Event
 from bus.events.base import ExperimentId
+from bus.events.callbacks import StoppedEarly
 from bus.events.custody import KeepingRuled, PurgeRequested, WeightsReleased
 from bus.events.experiments import (
     ExperimentAborted,
@@ -21,6 +22,8 @@ from bus.wire.decision import Decision
 from bus.wire.record import Record
 from coordinator.domain.custody import Holding, Rule, ages_at, holding, of_fork, release, released, without
 from coordinator.domain.evolve import ACTOR
+from coordinator.domain.state import Experiment
+from coordinator.domain.watch import result_so_far
 
 _ENDS: Final = (ExperimentRefused, ExperimentAborted, ExperimentFailed, ExperimentCompleted)
 
@@ -54,12 +57,12 @@ class Keeper:
         """For a snapshot."""
         return Kept(self.rule, self.holdings)
 
-    def fold(self, record: Record, step: int | None) -> Iterable[ExperimentId]:
+    def fold(self, record: Record, about: Experiment | None) -> Iterable[ExperimentId]:
         """Take in ``record``; returns the experiments of which more may be let go now.
 
         Args:
             record: What was said.
-            step: Of its experiment: that which runs or comes next; ``None`` until it starts.
+            about: Its experiment after it, as far as that is remembered.
         """
         body = record.body
         if isinstance(body, KeepingRuled):
@@ -73,7 +76,7 @@ class Keeper:
         held = self.holdings.get(getattr(body, "experiment", ExperimentId("")))
         if held is None or held.owner != record.owner or not isinstance(body, Event):
             return []
-        changed = _evolve(held, record, step)
+        changed = _evolve(held, record, about)
         if changed is held:
             return []
         self._note(changed)
@@ -107,14 +110,18 @@ class Keeper:
         return [held.id for held in changed]
 
 
-def _evolve(held: Holding, record: Record, step: int | None) -> Holding:
+def _evolve(held: Holding, record: Record, about: Experiment | None) -> Holding:
     """A holding after ``record``, which is about its experiment; the same object if that says nothing about it."""
     body = record.body
     if record.actor == ACTOR:
         held = replace(held, strand=record.sequence)
-    if step not in {None, held.step}:
-        held = replace(held, step=step)
+    if about is not None and about.started:
+        result = result_so_far(about.watch, about.spec.callbacks)
+        if (about.step, result) != (held.step, held.result):
+            held = replace(held, step=about.step, result=result)
     match body:
+        case StoppedEarly():
+            return replace(held, cycles=body.cycle)
         case PurgeRequested():
             return replace(held, asked=Rule(body.keep, body.last))
         case WeightsReleased():

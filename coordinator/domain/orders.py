@@ -76,4 +76,11 @@ def _run(experiment: Experiment, cycle: OpenCycle, edge: PrincipalId) -> RunCycl
         strategy=at_edges(spec.strategy),
         pretrained=spec.pretrained if cycle.cycle.kind is CycleKind.INITIALISE else None,
         follows=experiment.counted.get(edge) if cycle.cycle.kind is CycleKind.TRAIN else None,
+        rate_factor=cycle.rate_factor,
+        with_validation=cycle.cycle.kind is CycleKind.EVALUATE and _judges(experiment),
     )
+
+
+def _judges(experiment: Experiment) -> bool:
+    """Whether the model to be evaluated may be the result, and nobody has received it in a training cycle."""
+    return experiment.spec.callbacks.best is not None and experiment.watch.chosen is None

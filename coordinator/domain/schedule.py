@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bus.events.cycles import Cycle, CycleKind
+from bus.events.experiments import ExperimentSubmitted
 
 
 def schedule(cycles: int, passes: int) -> tuple[Cycle, ...]:
@@ -23,3 +24,9 @@ def schedule(cycles: int, passes: int) -> tuple[Cycle, ...]:
 def preparing(passes: int) -> int:
     """Cycles before there is a global model: statistics, then initialisation."""
     return passes + 1
+
+
+def beginning(asked: ExperimentSubmitted) -> int:
+    """Index of the first cycle of its own: a fork begins behind the one from which it goes on, or with it anew."""
+    origin = asked.origin
+    return 0 if origin is None else preparing(asked.data.passes) + origin.cycle - (1 if origin.anew else 0)

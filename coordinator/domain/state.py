@@ -9,11 +9,12 @@ from enum import StrEnum
 from typing import Final
 
 from bus.events.base import DatasetId, ExperimentId, MessageId, OwnerId, PrincipalId
-from bus.events.cycles import Cycle, CycleClosed, Source
+from bus.events.cycles import Cycle, CycleClosed, CycleKind, Source
 from bus.events.datasets import DatasetRegistered
 from bus.events.experiments import ExperimentSubmitted, Failure
 from bus.events.weights import FederatedScore, SealedObject
-from coordinator.domain.schedule import preparing
+from coordinator.domain.schedule import preparing, schedule
+from coordinator.domain.watch import Watch
 
 MAX_TRIALS: Final = 3
 """How often one edge may try its part of one cycle."""
@@ -94,6 +95,7 @@ class OpenCycle:
         closed: The last closing; ``None`` while answers are awaited.
         rejected: Edges whose updates the aggregator could not use, with the reason.
         source: Where the updates come from, if they are averaged anew.
+        rate_factor: What the edges multiply the plan's learning rate with.
     """
 
     cycle: Cycle
@@ -109,6 +111,7 @@ class OpenCycle:
     closed: CycleClosed | None = None
     rejected: Mapping[PrincipalId, Failure] = field(default_factory=dict)
     source: Source | None = None
+    rate_factor: float = 1.0
 
     @property
     def usable(self) -> dict[PrincipalId, Sealed]:
@@ -155,6 +158,7 @@ class Experiment:
         counted: Edge -> the last update of its training that went into a global model.
         inherited: For a fork that averages a cycle anew: how that cycle was closed.
         scores: Of the newest outcome.
+        watch: How the scores went that decide something, and what was decided.
         wish: What was asked for last and is not done yet; to resume what runs is done already.
         wish_reason: Why.
         held: Reasons of the policy engine; no cycle opens while there are any.
@@ -181,6 +185,7 @@ class Experiment:
     counted: Mapping[PrincipalId, MessageId] = field(default_factory=dict)
     inherited: CycleClosed | None = None
     scores: tuple[FederatedScore, ...] = ()
+    watch: Watch = field(default_factory=Watch)
     wish: Wish | None = None
     wish_reason: str = ""
     held: tuple[str, ...] = ()
@@ -202,6 +207,24 @@ class Experiment:
     def quorum(self) -> int:
         """Least number of edges that a cycle needs."""
         return self.spec.quorum or len(self.spec.recipients)
+
+    @property
+    def last_cycle(self) -> int:
+        """Number of its last training cycle."""
+        return self.spec.cycles if self.watch.stopped is None else self.watch.stopped
+
+    @property
+    def steps(self) -> tuple[Cycle, ...]:
+        """All of its cycles, in order, as far as they are decided: a result that is not the last model is evaluated."""
+        steps = schedule(self.last_cycle, self.spec.data.passes)
+        if self.watch.chosen in {None, self.last_cycle}:
+            return steps
+        return (*steps, Cycle(number=self.watch.chosen, kind=CycleKind.EVALUATE))
+
+    @property
+    def rate_factor(self) -> float:
+        """What edges multiply the plan's learning rate with in the next training cycle."""
+        return self.watch.factor_after(self.last_cycle)
 
     @property
     def anew(self) -> bool:

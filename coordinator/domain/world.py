@@ -16,11 +16,12 @@ from bus.events.principals import EdgeAppeared, EdgeLapsed
 from bus.wire.decision import Decision
 from bus.wire.record import Record
 from coordinator.domain.decide import blocked, decide, waits_for_place
-from coordinator.domain.evolve import Recalled, evolve, evolve_fleet
+from coordinator.domain.evolve import evolve, evolve_fleet
 from coordinator.domain.forks import forked
 from coordinator.domain.keeper import Keeper, Kept
 from coordinator.domain.orders import to_cancel
 from coordinator.domain.queue import Place, queue, running
+from coordinator.domain.recall import Recalled
 from coordinator.domain.state import Experiment, Fleet, Phase
 
 PLACES: Final = 2
@@ -51,7 +52,7 @@ class World:
             holds does not grow with the history. What it has to know of one of them later, it is told (``recall``).
     """
 
-    FORM: ClassVar[str] = "coordinator 6"
+    FORM: ClassVar[str] = "coordinator 7"
 
     def __init__(self, places: int = PLACES, *, remember: bool = True) -> None:
         self._places = places
@@ -72,8 +73,7 @@ class World:
         """Take in ``record``; returns the experiments about which there may be something new to decide."""
         touched = list(self._fold(record))
         about = self.experiments.get(getattr(record.body, "experiment", ""))
-        step = about.step if about is not None and about.started else None
-        return [*touched, *(key for key in self.keeper.fold(record, step) if key not in touched)]
+        return [*touched, *(key for key in self.keeper.fold(record, about) if key not in touched)]
 
     def _fold(self, record: Record) -> Iterable[str]:
         self.position = record.sequence

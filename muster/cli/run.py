@@ -147,5 +147,6 @@ def _lines(view: View) -> list[str]:
     lines = [f"{experiment.id} {experiment.phase}"]
     if experiment.global_model is not None:
         lines.append(f"model  {experiment.global_model.digest}")
+    lines += _facts(view)["decided"]
     lines += [f"{score.split:<6} {score_text(score)}" for score in experiment.scores]
     return [*lines, f"fetch it with: muster download {experiment.id}"]

@@ -199,6 +199,11 @@ def train(table: Table, received: Weights, model: TabularModel, task: Task, run:
     return Trained(weights, len(learning), tuple(found), state)
 
 
+def kept_for_validation(table: Table, task: Task, run: Run) -> Table:
+    """The rows of ``table`` that ``train`` keeps for validation."""
+    return _parts(table, task, run)[1]
+
+
 def score(table: Table, weights: Weights, model: TabularModel, task: Task, where: Where) -> tuple[Score, ...]:
     """Metrics of a model on the rows of ``table``."""
     predicted = predict(table.features, weights, model, task)

@@ -103,6 +103,8 @@ class Config(BaseModel):
     state: Path | None = None
     """What the edge kept of the cycle that this one goes on from."""
     dataset: Path | None = None
+    with_validation: bool = False
+    """In an evaluation: score the rows that are kept for validation, too."""
 
     @property
     def tabular(self) -> TabularTask:

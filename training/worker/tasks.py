@@ -105,7 +105,12 @@ class Work:
     def _evaluate(self) -> None:
         table = self._table("test")
         where = Where("test", "received")
-        self.output.metrics(len(table), tabular.score(table, self._received, self._model, self.config.tabular, where))
+        found = tabular.score(table, self._received, self._model, self.config.tabular, where)
+        if self.config.with_validation:
+            rows = tabular.kept_for_validation(self._table("train"), self.config.tabular, self._run())
+            where = Where("validation", "received")
+            found = (*found, *tabular.score(rows, self._received, self._model, self.config.tabular, where))
+        self.output.metrics(len(table), found)
 
     def _predict(self) -> None:
         task, table = self.config.tabular, self._table("test")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from bus.events.cycles import CycleClosed, RunCycle
 from bus.wire.record import Record
-from coordinator.domain.evolve import recall
 from coordinator.domain.orders import orders
+from coordinator.domain.recall import recall
 from coordinator.domain.world import World
 from muster.fork import fork_of
 from support.play import Play

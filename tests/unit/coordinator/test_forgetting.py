@@ -16,8 +16,8 @@ from bus.events.experiments import (
     ExperimentStarted,
     ExperimentSubmitted,
 )
-from coordinator.domain.evolve import recall
 from coordinator.domain.orders import orders
+from coordinator.domain.recall import recall
 from coordinator.domain.state import Phase
 from coordinator.domain.world import World
 from muster.fork import fork_of

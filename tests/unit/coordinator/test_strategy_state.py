@@ -7,7 +7,7 @@ import pytest
 from bus.errors import Invalid
 from bus.events.cycles import CycleClosed, CycleKind, ModelAveraged
 from bus.events.experiments import ExperimentAdmitted, ExperimentFailed, ExperimentSubmitted, Strategy
-from coordinator.domain.evolve import recall
+from coordinator.domain.recall import recall
 from coordinator.domain.world import World
 from muster.fork import fork_of, parameters_of
 from support.play import Play
