@@ -11,6 +11,7 @@ from coordinator.domain.schedule import preparing, schedule
 from coordinator.domain.state import Experiment, Phase
 from coordinator.domain.world import World
 from muster import failures
+from muster.client import Client
 
 _WAITING = {Phase.QUEUED, Phase.RUNNING}
 
@@ -34,6 +35,16 @@ def summary(experiment: Experiment, world: World, queued: QueueReported | None =
         "scores": [score.model_dump() for score in experiment.scores],
         "failure": failures.facts(experiment.abandoned) if experiment.abandoned else None,
     }
+
+
+async def recent(client: Client, last: int) -> tuple[list[dict[str, Any]], int]:
+    """The facts about the newest experiments, the oldest of them first, and how many older ones there are."""
+    ids = await client.submissions()
+    world = await client.world() if len(ids) <= last else await client.world_of(*ids[-last:])
+    known = list(world.experiments.values())
+    queued = {e.id: await client.queued(e) for e in known if e.phase is Phase.QUEUED}
+    facts = [summary(experiment, world, queued.get(experiment.id)) for experiment in known]
+    return facts, max(0, len(ids) - len(known))
 
 
 def waiting_for(experiment: Experiment, world: World, queued: QueueReported | None = None) -> str | None:
