@@ -1,4 +1,87 @@
-"""The faces of Muster: the SDK, the command line and, later, the web.
+"""The faces: SDK, command line, experiments as code. They stand on ``bus`` and ``training`` like every service.
 
-Stands on ``bus`` and ``training``, and may use a service's pure ``domain`` to verify and replay offline.
+``import muster`` is the Python SDK, see ``muster.sdk``. Names are looked up when they are first used, so that the
+import alone costs nothing, and the command line none of it.
 """
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from bus.errors import (
+        Configuration,
+        Conflict,
+        Denied,
+        Integrity,
+        Invalid,
+        MusterError,
+        NotFound,
+        Timeout,
+        Unavailable,
+        WorkerFailed,
+    )
+    from muster import aio
+    from muster.sdk.blocking import Experiment, Federation
+    from muster.sdk.errors import ExperimentFailed, LinkRefused, ModelRefused, PlanRefused
+    from muster.sdk.link import Link
+    from muster.sdk.model import Model
+    from muster.sdk.plan import Plan
+    from muster.sdk.records import Status
+
+_PLACES: Final = {
+    **dict.fromkeys(
+        (
+            *("Configuration", "Conflict", "Denied", "Integrity", "Invalid", "MusterError", "NotFound", "Timeout"),
+            *("Unavailable", "WorkerFailed"),
+        ),
+        "bus.errors",
+    ),
+    **dict.fromkeys(("Experiment", "Federation"), "muster.sdk.blocking"),
+    **dict.fromkeys(("ExperimentFailed", "LinkRefused", "ModelRefused", "PlanRefused"), "muster.sdk.errors"),
+    "Link": "muster.sdk.link",
+    "Model": "muster.sdk.model",
+    "Plan": "muster.sdk.plan",
+    "Status": "muster.sdk.records",
+}
+"""Name -> the module that has it."""
+_MODULES: Final = frozenset({"aio"})
+
+__all__ = [
+    "Configuration",
+    "Conflict",
+    "Denied",
+    "Experiment",
+    "ExperimentFailed",
+    "Federation",
+    "Integrity",
+    "Invalid",
+    "Link",
+    "LinkRefused",
+    "Model",
+    "ModelRefused",
+    "MusterError",
+    "NotFound",
+    "Plan",
+    "PlanRefused",
+    "Status",
+    "Timeout",
+    "Unavailable",
+    "WorkerFailed",
+    "aio",
+]
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - whatever has that name; see PEP 562
+    if name in _MODULES:
+        return import_module(f"muster.{name}")
+    if name not in _PLACES:
+        raise AttributeError(f"module 'muster' has no attribute {name!r}")
+    found = getattr(import_module(_PLACES[name]), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -8,7 +8,8 @@ import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from typing import Final
+from pathlib import Path
+from typing import Final, Self
 
 from bus.errors import Invalid, NotFound
 from bus.events import Event, Role
@@ -20,9 +21,9 @@ from bus.identity.directory import Directory, Principal
 from bus.identity.keys import Identity
 from bus.jetstream import Endpoint, JetStreamBroker
 from bus.ports import Broker
-from bus.runtime.listening import ignore, learn_principals, verified
+from bus.runtime.listening import PRINCIPALS, ignore, learn_principals, verified
 from bus.runtime.voice import Voice
-from bus.s3.settings import stores
+from bus.s3.settings import S3Settings, stores
 from bus.wire import subjects
 from bus.wire.record import Record
 from bus.wire.topology import StreamName
@@ -57,6 +58,11 @@ class Client:
     def owner(self) -> OwnerId:
         """In whose business this principal speaks."""
         return self.identity.owner
+
+    async def refresh(self) -> None:
+        """Learn who was registered since: a connection that lasts must believe those too."""
+        async for _ in self.read(PRINCIPALS):
+            pass
 
     async def world(self) -> World:
         """Experiments, edges and datasets, as far as this principal may see them: folds the whole log."""
@@ -202,9 +208,55 @@ class Client:
         raise NotFound(f"{what} {identity!r}; 'muster list' shows all", code="experiment.missing")
 
 
+@dataclass(frozen=True)
+class Access:
+    """What it takes to connect as somebody.
+
+    Attributes:
+        server_url: Where the NATS server is; all servers of a cluster, separated by commas.
+        identity: Directory with the principal's keys.
+        anchor: File with the operator's public keys.
+        s3: The store for large models, if there is one.
+    """
+
+    server_url: str
+    identity: Path
+    anchor: Path
+    s3: S3Settings | None = None
+
+    @classmethod
+    def of(cls, layout: Layout, principal: str | None = None) -> Self:
+        """As a principal of the federation in a directory; ``None`` for its only vendor.
+
+        Raises:
+            Invalid: There is no such principal, or several vendors to choose from.
+            Configuration: The federation's description is damaged.
+        """
+        description = layout.read()
+        name = _principal(principal, description.vendors, description.principals)
+        return cls(description.url, layout.identity(name), layout.anchor, layout.s3(name, description))
+
+
+@asynccontextmanager
+async def connect_with(access: Access) -> AsyncIterator[Client]:
+    """Connect to a federation.
+
+    Raises:
+        Configuration: The keys cannot be read.
+        Unavailable: The federation does not run, or cannot be reached.
+        Denied: The server does not know these keys.
+    """
+    identity = Identity.load(access.identity)
+    anchor = Principal.load(access.anchor)
+    endpoint = Endpoint(access.server_url, identity.principal, identity.nkey_seed)
+    async with JetStreamBroker.connect(endpoint, stores=stores(access.s3)) as broker:
+        directory = await learn_principals(broker, anchor)
+        yield Client(broker, identity, directory, Voice(broker, identity, patience_s=PATIENCE_S))
+
+
 @asynccontextmanager
 async def connect(layout: Layout, principal: str | None = None) -> AsyncIterator[Client]:
-    """Connect to the federation in a directory.
+    """``connect_with`` what is in a federation's directory.
 
     Args:
         layout: Where it is.
@@ -214,14 +266,8 @@ async def connect(layout: Layout, principal: str | None = None) -> AsyncIterator
         Invalid: There is no such principal, or several vendors to choose from.
         Unavailable: The federation does not run.
     """
-    description = layout.read()
-    name = _principal(principal, description.vendors, description.principals)
-    identity = Identity.load(layout.identity(name))
-    anchor = Principal.load(layout.anchor)
-    beside = stores(layout.s3(name, description))
-    async with JetStreamBroker.connect(Endpoint(description.url, name, identity.nkey_seed), stores=beside) as broker:
-        directory = await learn_principals(broker, anchor)
-        yield Client(broker, identity, directory, Voice(broker, identity, patience_s=PATIENCE_S))
+    async with connect_with(Access.of(layout, principal)) as client:
+        yield client
 
 
 def _principal(wanted: str | None, vendors: tuple[str, ...], everybody: tuple[str, ...]) -> str:

@@ -60,11 +60,22 @@ def read_draft(path: Path, registry: Registry | None = None) -> Draft:
     Raises:
         Invalid: Something in them is wrong; the message says what was expected.
     """
-    registry = registry or default_registry()
     try:
         plan = Plan.load(path)
-        model = Subject.read(path.parent / plan.model, plan.weights and path.parent / plan.weights, registry)
-        plan = with_defaults(plan, model.header)
+    except TrainingError as error:
+        raise Invalid(error.message, code=error.code) from error
+    folder = path.parent
+    return with_model(plan, Subject.read(folder / plan.model, plan.weights and folder / plan.weights, registry))
+
+
+def with_model(plan: Plan, model: Subject) -> Draft:
+    """A plan with its model.
+
+    Raises:
+        Invalid: They do not go together, or the plan asks for something that there is not.
+    """
+    plan = with_defaults(plan, model.header)
+    try:
         guidance.check(plan.strategy, plan.training)
         weighting.require_classes(plan.training.class_weights, has_classes=model.header.category == CLASSIFICATION)
         plan.callbacks.check(model.header.category, plan.training)

@@ -12,6 +12,7 @@ from coordinator.domain.schedule import preparing
 from coordinator.domain.state import Experiment, Phase
 from coordinator.domain.world import World
 from muster import failures
+from muster.client import Client
 
 _WAITING = {Phase.QUEUED, Phase.RUNNING}
 
@@ -47,6 +48,16 @@ def _decided(experiment: Experiment) -> Iterator[str]:
         yield f"training ended early, after cycle {watch.stopped}"
     if watch.chosen is not None:
         yield f"the result is the global model of cycle {watch.chosen}"
+
+
+async def recent(client: Client, last: int) -> tuple[list[dict[str, Any]], int]:
+    """The facts about the newest experiments, the oldest of them first, and how many older ones there are."""
+    ids = await client.submissions()
+    world = await client.world() if len(ids) <= last else await client.world_of(*ids[-last:])
+    known = list(world.experiments.values())
+    queued = {e.id: await client.queued(e) for e in known if e.phase is Phase.QUEUED}
+    facts = [summary(experiment, world, queued.get(experiment.id)) for experiment in known]
+    return facts, max(0, len(ids) - len(known))
 
 
 def waiting_for(experiment: Experiment, world: World, queued: QueueReported | None = None) -> str | None:

@@ -19,6 +19,7 @@ from training.contract.header import Header, check_header
 from training.contract.model import read_model
 from training.contract.report import EIGHT, MEANINGS, Check, Report, State, Step
 from training.errors import Category, TrainingError
+from training.plan import Limits
 from training.registry import Registry, default_registry
 from training.worker import sandbox
 from training.worker.config import MODEL, PRETRAINED, VALIDATION, Config, Task
@@ -27,6 +28,10 @@ from training.worker.result import Progress
 from training.worker.supervise import Ended, run_worker
 
 _MAX_REPORT_BYTES: Final = 64 * 1024
+_FEATURES: Final = 8
+_CLASSES: Final = 2
+_CLASSIFICATION: Final = "tabular_classification"
+_LIMITS: Final = Limits(wall_s=120)
 
 Tell = Callable[[Step], None]
 """Told of each check as it is over."""
@@ -87,6 +92,28 @@ class Subject:
 
 def quiet(step: Step) -> None:
     """Nobody wants to know."""
+
+
+def made_up(
+    header: Header, features: int | None = None, classes: int | None = None, limits: Limits = _LIMITS
+) -> Config:
+    """What a model is checked with where no data is known yet.
+
+    Args:
+        header: Of the model.
+        features: Columns of numbers to learn from; as the header says, or 8.
+        classes: Classes to tell apart, if it tells classes apart; as the header says, or 2.
+        limits: Bounds of the worker.
+    """
+    count = classes or header.output_classes or _CLASSES
+    return Config(
+        category=header.category,
+        framework=header.framework,
+        features=tuple(f"f{place}" for place in range(features or header.num_feature_points or _FEATURES)),
+        target="target",
+        classes=tuple(f"c{place:04}" for place in range(count)) if header.category == _CLASSIFICATION else None,
+        limits=limits,
+    )
 
 
 async def vet(subject: Subject, config: Config, tell: Tell = quiet) -> tuple[Report, TrainingError | None]:

@@ -8,6 +8,7 @@ DIRECTORY is that of all documents; without it: docs.
 from __future__ import annotations
 
 import ast
+import dataclasses
 import inspect
 import re
 import sys
@@ -19,9 +20,10 @@ from typing import get_args
 import typer
 from pydantic import BaseModel
 
+import muster
 from aggregator.service import AggregatorSettings
 from audit_sink.service import AuditSinkSettings
-from bus.errors import TREATMENT
+from bus.errors import TREATMENT, MusterError
 from bus.events import Body, Command, Event, Signal
 from bus.events.catalogue import CATALOGUE
 from bus.events.strategies import KINDS
@@ -88,7 +90,7 @@ SETTINGS = (
 )
 
 
-def first_line(thing: type) -> str:
+def first_line(thing: object) -> str:
     """The first line of a docstring."""
     return (inspect.getdoc(thing) or "").split("\n", 1)[0]
 
@@ -331,7 +333,60 @@ def _needed(one: Variable) -> str:
     return _named(one.needed) if one.needed else "none"
 
 
+def sdk() -> Iterator[str]:
+    """The Python SDK."""
+    yield "# The Python SDK\n"
+    yield NOTE
+    yield (
+        "`import muster`; nothing else of the package is meant to be imported. "
+        "[How to use it](../how-to/use-from-python.md). `muster.aio` has `Federation` and `Experiment` with the same "
+        "methods, to be awaited; what has to ask the federation and is a property below is a method there.\n"
+    )
+    public = {name: getattr(muster, name) for name in muster.__all__}
+    for name, thing in public.items():
+        if inspect.isclass(thing) and not issubclass(thing, MusterError):
+            yield f"## {name}\n\n{first_line(thing)}\n"
+            yield from members(thing)
+            yield ""
+    yield "## Functions\n"
+    for name, thing in public.items():
+        if inspect.isfunction(thing):
+            yield f"- {signature(name, thing)}: {first_line(thing)}"
+    yield "\n## Errors\n"
+    yield "All have `message`, `code` and `details`. `muster errors CODE` explains a code.\n"
+    for name, thing in public.items():
+        if inspect.isclass(thing) and issubclass(thing, MusterError):
+            above = "" if thing is MusterError else f" (a `{thing.__mro__[1].__name__}`)"
+            yield f"- `{name}`{above}: {first_line(thing)}"
+
+
+def members(kind: type) -> Iterator[str]:
+    """What a class of the SDK offers; fields of a dataclass are its attributes."""
+    for name in vars(kind):
+        thing = inspect.getattr_static(kind, name)
+        if name.startswith("_") or name == "of":
+            continue
+        if isinstance(thing, property):
+            yield f"- `.{name}`: {first_line(thing.fget)}"
+        elif isinstance(thing, classmethod | staticmethod):
+            yield f"- {signature(f'{kind.__name__}.{name}', thing.__func__)}: {first_line(thing.__func__)}"
+        elif inspect.isfunction(thing):
+            yield f"- {signature(f'.{name}', thing)}: {first_line(thing)}"
+    if dataclasses.is_dataclass(kind):
+        yield f"- fields: {', '.join(f'`{field.name}`' for field in dataclasses.fields(kind))}"
+
+
+def signature(name: str, function: object) -> str:
+    """A call as a reader would write it: names, and what each is if it is left out."""
+    found = inspect.signature(function)  # type: ignore[arg-type]
+    kept = [each.replace(annotation=inspect.Parameter.empty) for each in list(found.parameters.values())]
+    if kept and kept[0].name in {"self", "cls"}:
+        kept = kept[1:]
+    return f"`{name}{inspect.Signature(kept)}`"
+
+
 PAGES = {
+    "sdk.md": sdk,
     "model.md": model,
     "strategies.md": strategies,
     "events.md": events,

@@ -189,7 +189,7 @@ class Plan(_Section):
         try:
             return cls.model_validate(content)
         except ValidationError as error:
-            problems = "; ".join(_told(dict(item), cls) for item in error.errors(include_url=False))
+            problems = problems_of(error)
         raise model_error("plan.field", f"the plan {path} cannot be used: {problems}")
 
     def digest(self, code: bytes, weights: Path | None = None) -> str:
@@ -201,6 +201,11 @@ class Plan(_Section):
             with weights.open("rb") as file:
                 whole.update(bytes(1) + hashlib.file_digest(file, "sha256").digest())
         return f"sha256:{whole.hexdigest()}"
+
+
+def problems_of(error: ValidationError) -> str:
+    """Every wrong field of a plan, with what is allowed; the nearest name for one that is unknown."""
+    return "; ".join(_told(dict(item), Plan) for item in error.errors(include_url=False))
 
 
 def _mapping(path: Path) -> dict[str, Any]:

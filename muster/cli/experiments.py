@@ -16,7 +16,7 @@ from muster import failures
 from muster.cli.frame import As, Federation, Frame, Json, table
 from muster.explain import explained
 from muster.story import told
-from muster.summary import summary, waiting_for
+from muster.summary import recent, summary, waiting_for
 
 app = typer.Typer()
 
@@ -37,18 +37,13 @@ def list_(
 
     async def work() -> None:
         async with frame.connect() as client:
-            ids = await client.submissions()
-            world = await client.world() if len(ids) <= last else await client.world_of(*ids[-last:])
-            known = list(world.experiments.values())
-            queued = {e.id: await client.queued(e) for e in known if e.phase is Phase.QUEUED}
-        facts = [summary(experiment, world, queued.get(experiment.id)) for experiment in known]
+            facts, older = await recent(client, last)
         shown = table("ID", "NAME", "STATE", "CYCLES", "DATASET", "WAITING FOR")
         for fact in facts:
             cycles = f"{fact['cycles_done']}/{fact['cycles']}"
             shown.add_row(fact["id"], fact["name"], fact["state"], cycles, fact["dataset"], fact["waiting_for"] or "")
-        older = len(ids) - len(known)
-        if older > 0:
-            frame.out.say(f"older ones: {older}; show them with muster list --last {len(ids)}")
+        if older:
+            frame.out.say(f"older ones: {older}; show them with muster list --last {len(facts) + older}")
         frame.out.result({"experiments": facts}, shown if facts else "no experiments yet: start one with 'muster run'")
 
     frame.run(work)

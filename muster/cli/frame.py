@@ -14,10 +14,10 @@ from typing import Annotated, Any, Final, TypeVar
 import typer
 from pydantic import BaseModel
 from rich.console import Console, RenderableType
-from rich.table import Table
 
 from bus.errors import MusterError, treatment
 from muster.client import Client, connect
+from muster.display import table as table  # commands take it from here
 from muster.errors.catalogue import of_error
 from muster.federation.layout import Layout
 
@@ -124,15 +124,6 @@ class Frame:
             raise typer.Exit(INTERRUPTED) from None
         if status:
             raise typer.Exit(status)
-
-
-def table(*columns: str) -> Table:
-    """A plain table."""
-    made = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        # An id that is cut is no use to anybody.
-        made.add_column(column, no_wrap=column == "ID", overflow="fold")
-    return made
 
 
 def _plain(value: object) -> object:

@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
-from rich.text import Text
 
-from muster.cli.frame import Frame, Json, Output
-from muster.vetting import Subject, refusal, vet
-from training.contract.report import State, Step
+from muster.cli.frame import Frame, Json
+from muster.display import show_check
+from muster.vetting import Subject, made_up, refusal, vet
 from training.plan import Limits
-from training.worker.config import Config
 
 app = typer.Typer(no_args_is_help=True, help="Look at model files, without a federation.")
-
-_FEATURES: Final = 8
-_CLASSES: Final = 2
-_CLASSIFICATION: Final = "tabular_classification"
-_MARKS: Final = {State.PASSED: ("✓", "green"), State.FAILED: ("✗", "bold red"), State.SKIPPED: ("-", "dim")}
 
 
 @app.callback()
@@ -52,32 +45,11 @@ def check(
 
     async def work() -> None:
         subject = Subject.read(file, weights)
-        header = subject.header
-        count = classes or header.output_classes or _CLASSES
-        config = Config(
-            category=header.category,
-            framework=header.framework,
-            features=tuple(f"f{place}" for place in range(features or header.num_feature_points or _FEATURES)),
-            target="target",
-            classes=tuple(f"c{place:04}" for place in range(count)) if header.category == _CLASSIFICATION else None,
-            limits=Limits(wall_s=wall_s),
-        )
-        report, error = await vet(subject, config, lambda step: show(frame.out, step))
+        config = made_up(subject.header, features, classes, Limits(wall_s=wall_s))
+        report, error = await vet(subject, config, lambda step: show_check(frame.out.prose, step))
         if error is not None:
             raise refusal(report, error)
         content = {"file": file.name, "passed": report.passed, **report.model_dump(mode="json")}
         frame.out.result(content, f"{file.name} can be trained in federation")
 
     frame.run(work)
-
-
-def show(out: Output, step: Step) -> None:
-    """A line for a check that is over, as prose."""
-    mark, style = _MARKS[step.state]
-    line = Text.assemble((f"{mark} ", style), f"{step.check:<11} ", (step.found, "dim"))
-    if step.state is State.PASSED:
-        line.append(f"  {step.seconds:.1f} s", style="dim")
-    out.prose.print(line, soft_wrap=True)
-    if step.state is State.FAILED:
-        out.prose.print(Text(f"    expected: {step.expected}"), soft_wrap=True)
-        out.prose.print(Text(f"    fix:      {step.fix}"), soft_wrap=True)

@@ -10,11 +10,10 @@ from typing import Annotated, Any
 import typer
 
 from bus.runtime import telemetry
-from muster.cli.display import Display
 from muster.cli.experiments import Id
 from muster.cli.frame import As, Federation, Frame, Json
-from muster.cli.model import show
 from muster.client import Client
+from muster.display import Display, show_check
 from muster.federation.layout import Layout
 from muster.follow import View, ended
 from muster.follow import follow as follow_to_end
@@ -48,7 +47,7 @@ def run(
         async with frame.connect() as client, traced(frame.layout, client.identity.principal):
             data, holders = resolve(draft, await client.datasets(), await client.edges())
             if check:
-                await check_model(draft, data, lambda step: show(frame.out, step))
+                await check_model(draft, data, lambda step: show_check(frame.out.prose, step))
             identity = await submit(client, draft, data, holders)
             frame.out.say(
                 f"submitted {identity}: {len(data.features)} features of {data.dataset} at {', '.join(holders)}"

@@ -15,11 +15,11 @@ from audit_sink.domain.verification import Verification
 from bus.errors import Integrity
 from bus.weights import incoming
 from coordinator.domain.state import Experiment
-from muster.cli.display import Display
 from muster.cli.frame import Output
 from muster.client import connect
 from muster.demo.baseline import Comparison, Row
 from muster.demo.data import SHARES, TARGET, Collection, collection, write_csv
+from muster.display import Display
 from muster.federation.create import create
 from muster.federation.layout import Layout
 from muster.federation.supervisor import running

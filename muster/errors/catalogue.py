@@ -24,6 +24,7 @@ from muster.errors import (
     plans,
     proofs,
     records,
+    sdk,
     sealing,
     sources,
     stores,
@@ -36,6 +37,7 @@ AREAS: Final[tuple[Area, ...]] = (
     *(sources.AREA, records.AREA, stores.AREA),
     *(broker.AREA, messages.AREA, identities.AREA, large.AREA),
     *(sealing.AREA, averaging.AREA, encodings.AREA),
+    sdk.AREA,
     *(federations.AREA, audit.AREA, proofs.AREA, general.AREA),
 )
 ENTRIES: Final[tuple[Entry, ...]] = tuple(entry for area in AREAS for entry in area.entries)

@@ -31,7 +31,7 @@ AREA: Final = Area(
         Entry(
             1003,
             "plan.field",
-            ("model",),
+            ("model", "invalid"),
             Who.VENDOR,
             "A field of the plan is unknown, missing or has an impossible value.",
             "A spelling mistake, or a field of another release. The message names the nearest field.",

@@ -1,10 +1,12 @@
-"""How a running experiment looks in a terminal."""
+"""How checks of a model and a running experiment look, in a terminal and in a notebook."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from importlib.util import find_spec
+from typing import Final
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -17,7 +19,9 @@ from bus.wire.record import Record
 from muster.follow import View
 from muster.story import told
 from muster.summary import score_text, waiting_for
+from training.contract.report import State, Step
 
+_MARKS: Final = {State.PASSED: ("✓", "green"), State.FAILED: ("✗", "bold red"), State.SKIPPED: ("-", "dim")}
 _STAGES = {
     CycleKind.STATISTICS: "summing up",
     CycleKind.INITIALISE: "initialising",
@@ -37,7 +41,7 @@ class Display:
     @contextmanager
     def shown(self) -> Iterator[Display]:
         """Shows from here on; leaves the last picture standing."""
-        if not self._console.is_terminal:
+        if not _redraws(self._console):
             yield self
             return
         with Live(console=self._console, refresh_per_second=8, transient=True) as live:
@@ -51,6 +55,32 @@ class Display:
             self._live.update(picture(view))
         elif record is not None:
             self._console.print(told(record).text, markup=False, soft_wrap=True)
+
+
+def _redraws(console: Console) -> bool:
+    """Whether a picture can be drawn over the last one: in a notebook only ipywidgets can."""
+    return console.is_terminal and not (console.is_jupyter and find_spec("ipywidgets") is None)
+
+
+def show_check(console: Console, step: Step) -> None:
+    """A line for a check that is over, and two more for one that failed."""
+    mark, style = _MARKS[step.state]
+    line = Text.assemble((f"{mark} ", style), f"{step.check:<11} ", (step.found, "dim"))
+    if step.state is State.PASSED:
+        line.append(f"  {step.seconds:.1f} s", style="dim")
+    console.print(line, soft_wrap=True)
+    if step.state is State.FAILED:
+        console.print(Text(f"    expected: {step.expected}"), soft_wrap=True)
+        console.print(Text(f"    fix:      {step.fix}"), soft_wrap=True)
+
+
+def table(*columns: str) -> Table:
+    """A plain table."""
+    made = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        # An id that is cut is no use to anybody.
+        made.add_column(column, no_wrap=column == "ID", overflow="fold")
+    return made
 
 
 def picture(view: View) -> RenderableType:

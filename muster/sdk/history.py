@@ -1,0 +1,64 @@
+"""The scores of an experiment, cycle by cycle, as its log has them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+from bus.events.cycles import CycleKind, ModelAveraged, ModelEvaluated
+from bus.wire.record import Record
+from muster.sdk.libraries import library
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Scored:
+    """One metric of one cycle over all edges.
+
+    Attributes:
+        cycle: Number of the training cycle, from 1; the evaluation has that of the last one.
+        split: ``train``, ``validation`` or ``test``.
+        stage: ``received`` for the global model as the edges got it, ``trained`` after their training.
+        metric: Its name, e.g. ``accuracy``.
+        value: ``None`` if it could not be computed.
+        rows: On how many rows.
+        method: How the edges' values were combined.
+        reason: Why there is no value.
+    """
+
+    cycle: int
+    split: str
+    stage: str
+    metric: str
+    value: float | None
+    rows: int
+    method: str
+    reason: str | None
+
+
+def scored(records: Iterable[Record]) -> tuple[Scored, ...]:
+    """All scores that a history tells of, in its order; those of a cycle that was averaged anew count once."""
+    outcomes: dict[tuple[int, CycleKind], ModelAveraged | ModelEvaluated] = {}
+    for record in records:
+        if isinstance(record.body, ModelAveraged | ModelEvaluated):
+            outcomes[record.body.cycle.number, record.body.cycle.kind] = record.body
+    return tuple(
+        Scored(number, each.split, each.stage, each.name, each.value, each.count, each.method, each.reason)
+        for (number, _), body in outcomes.items()
+        for each in body.scores
+    )
+
+
+def frame(scores: Iterable[Scored]) -> pd.DataFrame:
+    """A table with a row per score and the columns of ``Scored``; a value that is not there is NaN.
+
+    Raises:
+        Configuration: pandas is not installed.
+    """
+    pandas = library("pandas", "a table of the history")
+    columns = list(Scored.__dataclass_fields__)
+    made: pd.DataFrame = pandas.DataFrame([asdict(each) for each in scores], columns=columns)
+    return made.astype({"value": "float64"})
