@@ -146,6 +146,15 @@ AREA: Final = Area(
             ("muster datasets --json",),
         ),
         Entry(
+            1018,
+            "plan.callbacks",
+            ("model",),
+            Who.VENDOR,
+            "The callbacks watch a score that the plan will never have, or lower a learning rate that it does not set.",
+            "A metric of another task, test rows, no rows kept for validation, or no training.learning_rate.",
+            "correct what the message names; docs/explanation/callbacks.md says which scores there are",
+        ),
+        Entry(
             1020,
             "plan.validation",
             ("invalid",),
@@ -154,15 +163,6 @@ AREA: Final = Area(
             "A small share and an edge with few rows, or a plan that takes few of its rows.",
             "set training.validation_split to 0, or at least to what the message names; 0.5 is the most",
             ("muster link MODEL DATASET --plan PLAN",),
-        ),
-        Entry(
-            1018,
-            "plan.callbacks",
-            ("model",),
-            Who.VENDOR,
-            "The callbacks watch a score that the plan will never have, or lower a learning rate that it does not set.",
-            "A metric of another task, test rows, no rows kept for validation, or no training.learning_rate.",
-            "correct what the message names; docs/explanation/callbacks.md says which scores there are",
         ),
     ),
 )
