@@ -96,6 +96,11 @@ def egress_error(code: str, message: str) -> TrainingError:
     return TrainingError(Category.EGRESS, code, message)
 
 
+def state_error(problem: str) -> TrainingError:
+    """What the edge kept of an earlier cycle cannot be gone on from."""
+    return TrainingError(Category.INFRA, "worker.state", f"what the edge kept for this experiment {problem}")
+
+
 SAYABLE: Final = frozenset(
     {
         *("data.class", "data.column", "data.empty", "data.format", "data.kind", "data.missing"),

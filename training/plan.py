@@ -22,6 +22,7 @@ from training.weighting import ClassWeights
 _MIB: Final = 1024 * 1024
 _TAGS: Final = frozenset({NUMBER, weighting.WORD, weighting.TABLE})
 """Tell kinds of values apart where a field takes several."""
+OptimizerState = Literal["reset", "keep"]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Optimizer = Literal["adadelta", "adagrad", "adam", "adamax", "adamw", "ftrl", "nadam", "radam", "rmsprop", "sgd"]
 Loss = Literal["cross_entropy", "multi_margin", "mse", "mae", "huber", "smooth_l1"]
@@ -76,8 +77,11 @@ class Training(_Section):
     shuffle: bool = True
     """Whether rows are taken in a new, seeded order in every epoch."""
     optimizer: Optimizer | None = None
-    """What takes the steps; it begins anew in every cycle. ``ftrl`` is TensorFlow's, ``radam`` PyTorch's. Left out:
-    for torch ``sgd``; for tensorflow that of a compiled model, else ``sgd``."""
+    """What takes the steps. ``ftrl`` is TensorFlow's, ``radam`` PyTorch's. Left out: for torch ``sgd``; for tensorflow
+    that of a compiled model, else ``sgd``."""
+    optimizer_state: OptimizerState = "reset"
+    """Whether an edge's optimizer begins anew in every cycle (``reset``), or goes on with the momentum, averages and
+    counts that it had after the edge's last cycle that counted (``keep``). For torch and tensorflow."""
     momentum: float | None = Field(default=None, ge=0, lt=1)
     """Of the optimizers ``sgd`` and ``rmsprop``. For torch and tensorflow: 0 if left out."""
     weight_decay: float | None = Field(default=None, ge=0)
@@ -109,6 +113,11 @@ class Training(_Section):
                 "plan.callbacks", "the learning rate is to be lowered, and training.learning_rate is not set"
             )
         return self.model_copy(update={"learning_rate": slowed(self.learning_rate, factor)})
+
+    @property
+    def keeps_optimizer(self) -> bool:
+        """Whether optimizers go on from cycle to cycle."""
+        return self.optimizer_state == "keep"
 
     @property
     def canonical(self) -> str:

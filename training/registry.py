@@ -99,17 +99,19 @@ class TabularModel(Protocol):
 
 @dataclass(frozen=True)
 class Guidance:
-    """What a strategy adds to every step of an edge's training.
+    """What goes into an edge's training besides rows and plan: what a strategy adds to every step, and what was kept.
 
     The gradient g of the loss at w becomes ``g + proximal (w - x) + correction``, x being the received parameters.
 
     Attributes:
         proximal: mu of the proximal term mu / 2 |w - x|^2.
         correction: Parameter -> what is added, of its shape; empty for nothing.
+        optimizer: What ``Learned.optimizer`` was after an earlier training, to go on from; ``None`` to begin anew.
     """
 
     proximal: float = 0.0
     correction: Parameters = field(default_factory=dict)
+    optimizer: Parameters | None = None
 
 
 @dataclass(frozen=True)
@@ -120,11 +122,14 @@ class Learned:
         parameters: All of the model's.
         steps: How many steps the optimizer took.
         step_size: Their mean learning rate.
+        optimizer: What the optimizer has come to, if the plan keeps that: arrays by names that tell which optimizer it
+            is; empty if there is nothing that could be kept.
     """
 
     parameters: Parameters
     steps: int
     step_size: float
+    optimizer: Parameters = field(default_factory=dict)
 
 
 @runtime_checkable
@@ -147,7 +152,11 @@ class GuidedModel(TabularModel, Protocol):
         cycle: int,
         report: Report,
     ) -> Learned:
-        """As ``trained``, with what a strategy adds."""
+        """As ``trained``, with what a strategy adds.
+
+        Raises:
+            TrainingError: ``worker.state`` if what the optimizer is to go on from is that of another one.
+        """
         ...
 
 

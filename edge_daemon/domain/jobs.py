@@ -27,6 +27,7 @@ from bus.wire.envelope import message_id
 from bus.wire.record import Record
 from bus.wire.subjects import EventSubject
 from training.errors import Category, TrainingError
+from training.plan import Training
 from training.worker.config import Task
 
 
@@ -117,8 +118,10 @@ def task(kind: CycleKind) -> Task:
 def keeps(job: Job) -> bool:
     """Whether the edge goes on from, and keeps, something of its own from cycle to cycle."""
     command = job.command
+    if command.cycle.kind is not CycleKind.TRAIN:
+        return False
     kind = KINDS.get(command.strategy.name) if command.strategy is not None else None
-    return kind is not None and bool(kind.keeps) and command.cycle.kind is CycleKind.TRAIN
+    return bool(kind and kind.keeps) or Training.model_validate_json(command.training).keeps_optimizer
 
 
 def update_id(command: RunCycle, edge: PrincipalId) -> MessageId:

@@ -1,4 +1,5 @@
-"""An edge's control variates: kept from cycle to cycle, never sent, gone on from only where an update counted."""
+"""An edge's control variates and optimizers: kept from cycle to cycle, never sent, gone on from only where an update
+counted."""
 
 from __future__ import annotations
 
@@ -126,6 +127,33 @@ async def test_what_was_kept_does_not_show_in_the_update_but_for_its_effect(tmp_
         _, _, fresh = await ward.train(3)
     assert sent.tensors["model.weight"].tobytes() == fresh.tensors["model.weight"].tobytes()
     assert sent.tensors["model.weight"].tobytes() != corrected.tensors["model.weight"].tobytes()
+
+
+ADAM = TRAINING.model_copy(update={"optimizer": "adam", "optimizer_state": "keep", "shuffle": False})
+
+
+async def test_optimizers_stay_and_are_gone_on_from(tmp_path: Path) -> None:
+    site = await Site.made(tmp_path)
+    async with site.running():
+        ward = await Ward.made(site)
+        ward.about |= {"strategy": None, "training": ADAM.canonical}
+        one, said, sent = await ward.train(1)
+        assert said.follows is None
+        assert not [name for name in sent.tensors if "optimizer" in name]
+        kept = ward.kept()[one].tensors
+        assert kept["optimizer.adam.step.weight"] == STEPS
+        assert kept["optimizer.adam.exp_avg.weight"].any()
+
+        two, said, further = await ward.train(2, follows=one)
+        assert said.follows == one
+        assert ward.kept()[two].tensors["optimizer.adam.step.weight"] == 2 * STEPS
+        _, said, again = await ward.train(3, follows=one)
+        assert said.follows == one
+        _, said, anew = await ward.train(4)
+        assert said.follows is None
+    # The same rows and the same model: what was kept is all that can tell them apart.
+    weights = [each.tensors["model.weight"].tobytes() for each in (sent, further, again, anew)]
+    assert weights[0] == weights[3] != weights[1] == weights[2]
 
 
 FORGER = NETWORK.replace(

@@ -178,3 +178,67 @@ def test_vendors_edges_and_aggregator_mean_the_same() -> None:
     able = {name for kind in strategies.KINDS.values() for name in kind.frameworks or ()}
     assert able <= default_registry().frameworks.keys()
     assert hasattr(Guidance(), "proximal")
+
+
+KEPT = FULL.model_copy(update={"optimizer_state": "keep", "momentum": 0.9})
+
+
+def momentum(rows: list[Rows], schedule: list[tuple[int, ...]], mu: float) -> np.ndarray:
+    """Heavy balls that roll on from cycle to cycle, at each edge from the last cycle that it was in."""
+    x, rolling = np.zeros(WIDTH), np.zeros((len(rows), WIDTH))
+    for answering in schedule:
+        total, found = sum(len(rows[edge].target) for edge in answering), np.zeros(WIDTH)
+        for edge in answering:
+            w = x.copy()
+            for _ in range(STEPS):
+                rolling[edge] = 0.9 * rolling[edge] + gradient(rows[edge], w) + mu * (w - x)
+                w = w - RATE * rolling[edge]
+            found += len(rows[edge].target) / total * w
+        x = found
+    return x
+
+
+@pytest.mark.parametrize(("strategy", "mu"), [("fedavg", 0.0), ("fedprox", 0.5)])
+def test_a_kept_momentum_rolls_on_also_where_an_edge_missed_a_cycle(strategy: str, mu: float) -> None:
+    rows, schedule = edges(), [(0, 1, 2, 3), (0, 2), (1, 2, 3), (0, 1, 2, 3)]
+    federation = Federation(rows, strategy, KEPT, {"mu": mu} if mu else {})
+    for number, answering in enumerate(schedule, 1):
+        federation.cycle(number, answering)
+    np.testing.assert_allclose(federation.w, momentum(rows, schedule, mu), **PRECISE)
+
+
+def test_a_cycle_that_did_not_count_is_not_gone_on_from() -> None:
+    rows = edges(1)
+    one, two = (Federation(rows, "fedavg", KEPT) for _ in range(2))
+    one.cycle(1, [0])
+    kept = one.kept[0]
+    two.cycle(1, [0])
+    two.cycle(2, [0])
+    one.kept[0] = kept
+    one.cycle(2, [0])
+    assert one.w.tobytes() == two.w.tobytes()
+
+
+def test_where_nothing_can_be_kept_it_is_said() -> None:
+    plain = KEPT.model_copy(update={"momentum": None})
+    with pytest.raises(TrainingError, match="has nothing to keep") as caught:
+        check(Strategy(name="scaffold"), plain)
+    assert caught.value.code == "plan.training"
+    with pytest.raises(TrainingError, match=r"Linear has an optimizer of which nothing can be kept.*optimizer_state"):
+        Federation(edges(1), "fedavg", plain).cycle(1, [0])
+
+
+def test_what_was_kept_that_is_no_optimizer_s_is_not_gone_on_from() -> None:
+    wrong = {
+        "is of no optimizer": {"scaffold.weight": np.zeros((1, WIDTH))},
+        "another form": {"optimizer.sgd.momentum_buffer.weight": np.zeros((1, WIDTH + 1))},
+        "of a model of another": {"optimizer.sgd.momentum_buffer.bias": np.zeros(1)},
+        "another version": {"optimizer.sgd.velocity.weight": np.zeros((1, WIDTH))},
+        "the optimizer 'adam', and the plan says sgd": {"optimizer.adam.exp_avg.weight": np.zeros((1, WIDTH))},
+    }
+    for words, tensors in wrong.items():
+        federation = Federation(edges(1), "fedavg", KEPT)
+        federation.kept[0] = Weights(tensors, dict.fromkeys(tensors, "keep"))
+        with pytest.raises(TrainingError, match=words) as caught:
+            federation.cycle(1, [0])
+        assert caught.value.code == "worker.state"

@@ -80,6 +80,11 @@ class Base:
                 f"{self.name} follows no schedule: give training.learning_rate a number, or leave it out and set it in "
                 "the file",
             )
+        if training.keeps_optimizer:
+            raise model_error(
+                "plan.training",
+                f"{self.name} keeps no state of its optimizer from cycle to cycle: leave training.optimizer_state out",
+            )
         for name in (*_OF_NONE, *fields):
             if getattr(training, name) is not None:
                 raise model_error(

@@ -1,8 +1,8 @@
 """TensorFlow: any ``keras.Model`` from features to classes or to a number, trained in steps from given parameters.
 
 What lives here: a model's variables in and out as arrays (``model``), what a plan and a compiled model may say
-(``recipe``), the steps (``learning``). What does not: rows, preprocessing, metrics, strategies. Only workers import it,
-since that takes 2.5 s of CPU and 600 MB.
+(``recipe``), the steps (``learning``), what an optimizer remembers (``remembering``). What does not: rows,
+preprocessing, metrics, strategies. Only workers import it, since that takes 2.5 s of CPU and 600 MB.
 
 On one thread of a CPU the same seed gives the same bits on machines of the same kind.
 """

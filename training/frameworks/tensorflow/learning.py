@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import keras
 import numpy as np
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from training.frameworks.stepped import walk
 from training.frameworks.steps import diverged
+from training.frameworks.tensorflow import remembering
 from training.frameworks.tensorflow.recipe import Recipe
 from training.plan import Training
 from training.registry import Guidance, Report
@@ -45,18 +47,19 @@ class Lesson:
     recipe: Recipe
     guidance: Guidance
 
-    def learn(self, *, seed: int, cycle: int, report: Report) -> tuple[int, float]:
-        """Train; returns how many steps were taken, and their mean learning rate.
+    def learn(self, *, seed: int, cycle: int, report: Report) -> tuple[int, float, dict[str, NDArray[Any]]]:
+        """Train; returns how many steps were taken, their mean learning rate, and what is kept of the optimizer.
 
         Raises:
-            TrainingError: A variable is no longer finite; it is named.
+            TrainingError: A variable is no longer finite; it is named. Or the optimizer cannot go on from what was
+                kept.
         """
         # For what a model draws without a layer's own generator.
         keras.utils.set_random_seed(derive(seed, "draws", cycle))
         stepper, rows, batch_rows = _Stepper(self), self.target.shape[0], self.recipe.batch_rows
         steps, rate = walk(stepper, rows, batch_rows, self.training, seed=seed, cycle=cycle, report=report)
         stepper.finish()
-        return steps, rate
+        return steps, rate, stepper.remembered() if self.training.keeps_optimizer else {}
 
 
 class _Stepper:
@@ -72,6 +75,8 @@ class _Stepper:
         self._guide = _Guide(self._learnt, lesson.guidance)
         self._optimizer = lesson.recipe.begun()
         self._optimizer.build(self._learnt)
+        if lesson.guidance.optimizer is not None:
+            remembering.put(self._optimizer, lesson.guidance.optimizer)
         # Autograph would put the site's paths into what errors say.
         self._compiled = tf.function(
             self._move, autograph=False, input_signature=[tf.TensorSpec([None], tf.int64, "rows")]
@@ -97,6 +102,10 @@ class _Stepper:
     @property
     def rate(self) -> float:
         return float(self._optimizer.learning_rate)
+
+    def remembered(self) -> dict[str, NDArray[Any]]:
+        """What the optimizer has come to."""
+        return remembering.taken(self._optimizer)
 
     def finish(self) -> None:
         """Have an optimizer that averages weights over its steps put them in place."""

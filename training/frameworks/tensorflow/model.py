@@ -126,8 +126,8 @@ class KerasModel(SteppedModel):
             inputs, target = _tensor(rows.inputs, self._type), _tensor(rows.target, kind)
             weights = None if rows.weights is None else _tensor(rows.weights, self._type)
             lesson = Lesson(self._model, self._given, inputs, target, weights, training, whole, guidance)
-            steps, step_size = lesson.learn(seed=seed, cycle=cycle, report=report)
-        return Learned(self._taken(), steps, step_size)
+            steps, step_size, optimizer = lesson.learn(seed=seed, cycle=cycle, report=report)
+        return Learned(self._taken(), steps, step_size, optimizer)
 
     def _outputs(self, parameters: Parameters, inputs: NDArray[np.float64]) -> NDArray[np.float64]:
         """Scores or numbers, float64, shape (rows, classes) or (rows,)."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,6 +13,7 @@ from torch import Tensor
 
 from training.frameworks.stepped import walk
 from training.frameworks.steps import diverged
+from training.frameworks.torch import remembering
 from training.frameworks.torch.recipe import Recipe
 from training.plan import Training
 from training.registry import Guidance, Report
@@ -41,15 +43,16 @@ class Lesson:
     recipe: Recipe
     guidance: Guidance
 
-    def learn(self, *, seed: int, cycle: int, report: Report) -> tuple[int, float]:
-        """Train; returns how many steps were taken, and their mean learning rate.
+    def learn(self, *, seed: int, cycle: int, report: Report) -> tuple[int, float, dict[str, NDArray[Any]]]:
+        """Train; returns how many steps were taken, their mean learning rate, and what is kept of the optimizer.
 
         Raises:
-            TrainingError: A tensor is no longer finite; it is named.
+            TrainingError: A tensor is no longer finite; it is named. Or the optimizer cannot go on from what was kept.
         """
         self.module.train()
-        rows, batch_rows = len(self.target), self.recipe.batch_rows
-        return walk(_Stepper(self), rows, batch_rows, self.training, seed=seed, cycle=cycle, report=report)
+        stepper, rows, batch_rows = _Stepper(self), len(self.target), self.recipe.batch_rows
+        steps, rate = walk(stepper, rows, batch_rows, self.training, seed=seed, cycle=cycle, report=report)
+        return steps, rate, stepper.remembered() if self.training.keeps_optimizer else {}
 
 
 class _Stepper:
@@ -63,6 +66,8 @@ class _Stepper:
         self._lesson = lesson
         self._learnt = {name: p for name, p in lesson.module.named_parameters() if p.requires_grad}
         self._optimizer = lesson.recipe.optimizer_for(self._learnt.values())
+        if lesson.guidance.optimizer is not None:
+            remembering.put(self._optimizer, self._learnt, lesson.recipe, lesson.guidance.optimizer)
         self._guide = _Guide(self._learnt, lesson.guidance)
 
     def begin_epoch(self, seed: int) -> None:
@@ -92,6 +97,10 @@ class _Stepper:
     @property
     def rate(self) -> float:
         return float(self._optimizer.param_groups[0]["lr"])
+
+    def remembered(self) -> dict[str, NDArray[Any]]:
+        """What the optimizer has come to."""
+        return remembering.taken(self._optimizer, self._learnt, self._lesson.recipe)
 
 
 class _Guide:

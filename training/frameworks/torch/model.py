@@ -110,8 +110,8 @@ class ModuleModel(SteppedModel):
             inputs = torch.from_numpy(np.array(rows.inputs)).to(self._type)
             weights = None if rows.weights is None else torch.from_numpy(np.array(rows.weights)).to(self._type)
             lesson = Lesson(self._module, self._forward, inputs, target, weights, training, whole, guidance)
-            steps, step_size = lesson.learn(seed=seed, cycle=cycle, report=report)
-        return Learned(self._taken(), steps, step_size)
+            steps, step_size, optimizer = lesson.learn(seed=seed, cycle=cycle, report=report)
+        return Learned(self._taken(), steps, step_size, optimizer)
 
     def _outputs(self, parameters: Parameters, inputs: NDArray[np.float64]) -> NDArray[np.float64]:
         """What the module gives, float64, shape (rows, classes) or (rows,)."""
