@@ -144,7 +144,8 @@ def _unknown(monitor: str, category: str, training: Training) -> str | None:
     if split in _NOT_WATCHED:
         return f"monitor: {monitor[:60]!r} cannot be watched, since {_NOT_WATCHED[split]}; {_one_of(known)}"
     if monitor not in known:
-        return f"monitor: {monitor[:60]!r} is no score of {category}; {known_or_nearest(monitor, known)}"
+        meant = monitor if "." in monitor or not monitor else f"{VALIDATION}.{monitor}"
+        return f"monitor: {monitor[:60]!r} is no score of {category}; {known_or_nearest(meant, known)}"
     if not training.validation_split:
         return (
             f"monitor: there will be no {monitor}, as the plan keeps no rows for validation: set "

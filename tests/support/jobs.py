@@ -91,6 +91,7 @@ class Bench:
         cycle: int = 1,
         category: str = "tabular_classification",
         framework: str = "sklearn",
+        with_validation: bool = False,
     ) -> tuple[Ended, Path]:
         """Run a worker; returns how it ended and its output directory."""
         self.count += 1
@@ -115,6 +116,7 @@ class Bench:
             limits=limits,
             weights=Path("weights.safetensors") if weights else None,
             dataset=Path("data"),
+            with_validation=with_validation,
         ).write(inputs / "config.yaml")
         ended = await run_worker(Assignment(task, inputs, output, job / "worker.log", limits), self.isolation)
         return ended, output

@@ -58,6 +58,19 @@ async def test_a_cycle(bench: Bench) -> None:
     assert json.loads((output / "resources.json").read_text())["cpu_s"] > 0
 
 
+async def test_an_evaluation_judges_a_model_as_the_next_cycle_would(bench: Bench) -> None:
+    first = await prepared(bench)
+    _, output = await bench.run(Task.TRAIN, weights=first)
+    trained = output / "weights.safetensors"
+    _, judged = await bench.run(Task.EVALUATE, weights=trained, with_validation=True)
+    _, output = await bench.run(Task.TRAIN, weights=trained, cycle=2)
+    evaluated = read_result(judged, Task.EVALUATE, reference=None, rows=30, max_bytes=MIB)
+    next_ = {s.name: s for s in result(output, Task.TRAIN, trained).scores if s.stage == "received"}
+    assert {s.name: s for s in evaluated.scores if s.split == "validation"} == next_
+    assert {s.split for s in evaluated.scores} == {"test", "validation"}
+    assert evaluated.examples == 30
+
+
 async def test_the_same_input_gives_the_same_bytes(bench: Bench) -> None:
     first = await prepared(bench)
     outputs = [(await bench.run(Task.TRAIN, weights=first))[1] for _ in range(2)]
