@@ -5,8 +5,7 @@ One mechanism for ``muster link``, which shows all of it, and for the submission
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -14,13 +13,14 @@ from pydantic import BaseModel, ConfigDict
 
 from bus.errors import Invalid, NotFound
 from bus.events.base import DatasetId, PrincipalId
-from bus.events.datasets import DatasetRegistered, Split
+from bus.events.datasets import Split
 from bus.events.experiments import TaskData
-from muster import classes, columns, requirements, rows
+from muster import classes, columns, requirements, rows, taking
 from muster.columns import Described, Holders
 from muster.requirements import MISMATCH, Enrolled, Requirement
-from muster.rows import LeastSplit
+from muster.rows import LeastSplit, Rows
 from training.contract.header import Header
+from training.dataset import SPLITS
 from training.plan import Data, Plan
 from training.preprocessing.asked import Asked
 from training.preprocessing.choices import Derived, examples
@@ -120,8 +120,10 @@ def link(header: Header, plan: Plan, datasets: Datasets, enrolled: Enrolled | No
     found = [*usable, *requirements.shape(header, inputs, None if labels is None else len(labels))]
     if labels is not None:
         found.append(requirements.classes(target, labels))
-    least = rows.least_split(rows.registered(holders))
-    found.append(requirements.validation(plan, least))
+    registered = rows.registered(holders)
+    taken, lacking = (registered, ()) if plan.data.rows is None else taking.taken(plan.data.rows, holders)
+    least = rows.least_split(taken)
+    found += [requirements.taken(plan, taken, registered, lacking), requirements.validation(plan, least)]
     fits = prepared is not None and all(each.ok is not False for each in found)
     described = columns.described(asked, target, holders)
     modifiable = [each.name for each in described if each.modifiable and each.use is columns.Use.FEATURE]
@@ -131,11 +133,13 @@ def link(header: Header, plan: Plan, datasets: Datasets, enrolled: Enrolled | No
         target=target,
         requirements=tuple(found),
         edges={edge: dict(body.splits) for edge, body in sorted(holders.items())},
-        total=_total(holders.values()),
+        total={
+            name: rows.total(body.splits[name] for body in holders.values() if name in body.splits) for name in SPLITS
+        },
         columns=described,
         derivable=examples(modifiable),
         least_validation_split=least,
-        data=_told(header, plan, asked, target, labels, prepared) if fits and prepared is not None else None,
+        data=_told(header, plan, asked, target, labels, prepared, taken) if fits and prepared is not None else None,
     )
 
 
@@ -153,22 +157,14 @@ def holders_of(name: str, datasets: Datasets) -> Holders:
     return holders
 
 
-def _total(bodies: Iterable[DatasetRegistered]) -> dict[str, Split]:
-    counts: Counter[str] = Counter()
-    classes: dict[str, Counter[str]] = {}
-    for body in bodies:
-        for name, split in body.splits.items():
-            counts[name] += split.rows
-            if split.classes is not None:
-                classes.setdefault(name, Counter()).update(split.classes)
-    return {
-        name: Split(rows=count, classes=dict(sorted(classes[name].items())) if name in classes else None)
-        for name, count in counts.items()
-    }
-
-
 def _told(
-    header: Header, plan: Plan, asked: Asked, target: str, labels: tuple[str, ...] | None, prepared: Preparation
+    header: Header,
+    plan: Plan,
+    asked: Asked,
+    target: str,
+    labels: tuple[str, ...] | None,
+    prepared: Preparation,
+    taken: Rows,
 ) -> TaskData:
     preparation, derived = prepared.said
     return TaskData(
@@ -180,4 +176,5 @@ def _told(
         preparation=preparation,
         derived=derived,
         passes=prepared.passes,
+        taken={} if plan.data.rows is None else dict(taken),
     )

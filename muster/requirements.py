@@ -12,7 +12,7 @@ from bus.events.base import PrincipalId
 from bus.events.principals import EdgeEnrolled
 from muster import columns
 from muster.columns import Holders
-from muster.rows import LeastSplit
+from muster.rows import LeastSplit, Rows, total
 from training.contract import fits
 from training.contract.fits import Declaration
 from training.contract.header import Header
@@ -169,6 +169,21 @@ def classes(wanted: str, labels: Sequence[str]) -> Requirement:
     )
 
 
+def taken(plan: Plan, found: Rows, registered: Rows, problems: Iterable[str]) -> Requirement:
+    """That the rows that the plan takes are there, and enough to learn from."""
+    asked = plan.data.rows
+    there, all_of_them = total(found.values()), total(registered.values())
+    by_edge = _listed(f"{edge} {split.rows}" for edge, split in found.items())
+    return Requirement.held(
+        "rows",
+        "all" if asked is None else _said(asked.model_dump(exclude_none=True)),
+        f"{there.rows} of {all_of_them.rows}: {by_edge}",
+        problems,
+        "correct data.rows by the rows that each edge has",
+        code="plan.rows",
+    )
+
+
 def validation(plan: Plan, least: LeastSplit) -> Requirement:
     """That the validation split leaves every edge a row of every class to validate with."""
     share = plan.training.validation_split
@@ -188,6 +203,12 @@ def validation(plan: Plan, least: LeastSplit) -> Requirement:
     return Requirement.held(
         "validation_split", f"{share:g}", f"possible: {allowed}", problems, fix, code="plan.validation"
     )
+
+
+def _said(fields: Mapping[str, object]) -> str:
+    """A section of a plan in few words."""
+    parts = (f"{name} {_said(value) if isinstance(value, dict) else value}" for name, value in fields.items())
+    return ", ".join(parts)
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -22,7 +22,7 @@ HEADER = Header("torch", "tabular_classification", "Network")
 COLUMNS = {"age": ColumnKind.REAL, "bmi": ColumnKind.REAL, "ward": ColumnKind.TEXT, "sick": ColumnKind.TEXT}
 PARAMETERS = [
     *("category", "framework", "target", "features", "derived features"),
-    *("num_feature_points", "input_shape", "output_classes", "classes", "validation_split"),
+    *("num_feature_points", "input_shape", "output_classes", "classes", "rows", "validation_split"),
 ]
 
 
