@@ -16,7 +16,7 @@ from bus.events.base import DatasetId, PrincipalId
 from bus.events.datasets import Split
 from bus.events.experiments import TaskData
 from muster import classes, columns, requirements, rows, taking
-from muster.columns import Described, Holders
+from muster.columns import Described, Holders, Use
 from muster.requirements import MISMATCH, Enrolled, Requirement
 from muster.rows import LeastSplit, Rows
 from training.contract.header import Header
@@ -106,40 +106,39 @@ def link(header: Header, plan: Plan, datasets: Datasets, enrolled: Enrolled | No
     holders = holders_of(plan.data.dataset, datasets)
     target = plan.data.target or min(body.target for body in holders.values())
     asked = columns.asked_of(plan, holders, target)
-    usable = [
+    of_columns = (
         requirements.category(header, holders),
-        requirements.framework(header, holders, enrolled, plan.quorum),
         requirements.target(plan, holders, target),
         requirements.features(plan, asked, holders, target),
         requirements.consent(asked, holders),
-    ]
-    as_asked = all(each.ok is not False for each in usable if each.parameter != "framework")
-    prepared = columns.prepared(asked, holders) if as_asked else None
+    )
+    prepared = columns.prepared(asked, holders) if all(each.ok for each in of_columns) else None
     labels = classes.labels(holders) if header.category == CLASSIFICATION else None
-    inputs = None if prepared is None else len(prepared.names)
-    found = [*usable, *requirements.shape(header, inputs, None if labels is None else len(labels))]
-    if labels is not None:
-        found.append(requirements.classes(target, labels))
-    registered = rows.registered(holders)
-    taken, lacking = (registered, ()) if plan.data.rows is None else taking.taken(plan.data.rows, holders)
+    taken, lacking = taking.taken(plan.data.rows, holders)
     least = rows.least_split(taken)
-    found += [requirements.taken(plan, taken, registered, lacking), requirements.validation(plan, least)]
-    fits = prepared is not None and all(each.ok is not False for each in found)
+    found = (
+        requirements.framework(header, holders, enrolled, plan.quorum),
+        *of_columns,
+        *requirements.inputs(header, None if prepared is None else len(prepared.names)),
+        *(() if labels is None else requirements.classes(header, target, labels)),
+        requirements.taken(plan, taken, rows.registered(holders), lacking),
+        requirements.validation(plan, least),
+    )
     described = columns.described(asked, target, holders)
-    modifiable = [each.name for each in described if each.modifiable and each.use is columns.Use.FEATURE]
+    fitting = prepared if all(each.ok is not False for each in found) else None
     return Link(
-        fits=fits,
+        fits=fitting is not None,
         dataset=DatasetId(plan.data.dataset),
         target=target,
-        requirements=tuple(found),
+        requirements=found,
         edges={edge: dict(body.splits) for edge, body in sorted(holders.items())},
         total={
             name: rows.total(body.splits[name] for body in holders.values() if name in body.splits) for name in SPLITS
         },
         columns=described,
-        derivable=examples(modifiable),
+        derivable=examples([each.name for each in described if each.modifiable and each.use is Use.FEATURE]),
         least_validation_split=least,
-        data=_told(header, plan, asked, target, labels, prepared, taken) if fits and prepared is not None else None,
+        data=None if fitting is None else _told(header.category, plan, asked, target, labels, fitting, taken),
     )
 
 
@@ -158,7 +157,7 @@ def holders_of(name: str, datasets: Datasets) -> Holders:
 
 
 def _told(
-    header: Header,
+    category: str,
     plan: Plan,
     asked: Asked,
     target: str,
@@ -168,7 +167,7 @@ def _told(
 ) -> TaskData:
     preparation, derived = prepared.said
     return TaskData(
-        category=header.category,
+        category=category,
         dataset=DatasetId(plan.data.dataset),
         features=asked.columns,
         target=target,

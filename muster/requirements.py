@@ -132,40 +132,41 @@ def consent(asked: Asked, holders: Holders) -> Requirement:
     )
 
 
-def shape(header: Header, inputs: int | None, classes: int | None) -> tuple[Requirement, ...]:
-    """What the header declares about the shape of the data; ``inputs`` is ``None`` while that is not known."""
-    return tuple(_declared(each) for each in (*fits.inputs(header, inputs), fits.outputs(header, classes)))
-
-
-def _declared(declaration: Declaration) -> Requirement:
-    expected = _ANY if declaration.declared is None else str(declaration.declared)
-    if declaration.found is None:
-        unknown = declaration.variable != "output_classes"
-        return Requirement(
-            parameter=declaration.variable,
-            expected=expected,
-            found="depends on the features" if unknown else "a number is learnt",
-            ok=None if unknown and declaration.declared is not None else True,
-        )
-    return Requirement.held(
-        declaration.variable,
-        expected,
-        str(declaration.found),
-        [declaration.problem] if declaration.problem else (),
-        f"write {declaration.variable} = {declaration.found} in the model file and make the model so, or choose other "
-        + ("data" if declaration.variable == "output_classes" else "columns with data.features and data.exclude"),
+def inputs(header: Header, features: int | None) -> tuple[Requirement, ...]:
+    """What the header declares of the model's inputs; ``features`` is ``None`` while it is not known how many."""
+    return tuple(
+        _declared(each, "columns with data.features and data.exclude") for each in fits.inputs(header, features)
     )
 
 
-def classes(wanted: str, labels: Sequence[str]) -> Requirement:
-    """That there is something to tell apart."""
+def classes(header: Header, wanted: str, labels: Sequence[str]) -> tuple[Requirement, ...]:
+    """What the header declares of the model's outputs, and that there is something to tell apart."""
+    alone = f"the target {wanted!r} has only the classes {tuple(labels)}: nothing to learn"
+    return (
+        _declared(fits.outputs(header, len(labels)), "data"),
+        Requirement.held(
+            "classes",
+            "at least 2",
+            f"{len(labels)}: {_listed(labels)}",
+            [alone] if len(labels) < 2 else (),
+            "choose another target, or ask the owners for rows of at least two classes",
+            code="dataset.classes",
+        ),
+    )
+
+
+def _declared(declaration: Declaration, other: str) -> Requirement:
+    name, found = declaration.variable, declaration.found
+    expected = _ANY if declaration.declared is None else str(declaration.declared)
+    if found is None:
+        known = True if declaration.declared is None else None
+        return Requirement(parameter=name, expected=expected, found="depends on the features", ok=known)
     return Requirement.held(
-        "classes",
-        "at least 2",
-        f"{len(labels)}: {_listed(labels)}",
-        [f"the target {wanted!r} has only the classes {tuple(labels)}: nothing to learn"] if len(labels) < 2 else (),
-        "choose another target, or ask the owners for rows of at least two classes",
-        code="dataset.classes",
+        name,
+        expected,
+        str(found),
+        [declaration.problem] if declaration.problem else (),
+        f"write {name} = {found} in the model file and make the model so, or choose other {other}",
     )
 
 

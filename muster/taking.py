@@ -45,14 +45,16 @@ def apportioned(total: int, there: Mapping[_Key, int]) -> dict[_Key, int]:
     return found
 
 
-def taken(asked: Taken, holders: Holders) -> tuple[Rows, tuple[str, ...]]:
+def taken(asked: Taken | None, holders: Holders) -> tuple[Rows, tuple[str, ...]]:
     """How many rows each edge takes, and what about that cannot be; without problems the former is what edges are told.
 
     Args:
-        asked: What the plan says.
+        asked: What the plan says; ``None``: all rows are taken.
         holders: What the edges registered, and how few rows their owners permit.
     """
     registered = of_all(holders)
+    if asked is None:
+        return registered, ()
     there = {(edge, label): rows for edge, split in registered.items() for label, rows in _classes(split).items()}
     problems = list(_problems(asked, registered, there))
     if problems:

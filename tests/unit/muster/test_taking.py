@@ -186,6 +186,14 @@ def test_edges_are_told_their_own_numbers_and_the_log_all() -> None:
     assert link(header, plan_for(Path("model.py"), "d"), {"d": THREE}).required().taken == {}
 
 
+def test_a_number_is_learnt_from_some_rows_too() -> None:
+    data = link(
+        Header("sklearn", "tabular_regression", "build"), plan("{total: 30}", split=0.1), {"d": NUMBERS}
+    ).required()
+    assert data.classes is None
+    assert data.taken == {"a": Split(rows=20), "b": Split(rows=10)}
+
+
 def test_the_least_validation_split_is_that_of_the_rows_that_are_taken() -> None:
     header = Header("sklearn", "tabular_classification", "build")
     found = link(header, plan("{classes: {benign: 100, malignant: 80}}", split=0.1), {"d": THREE})
