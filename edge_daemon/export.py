@@ -37,10 +37,11 @@ from sqlalchemy.pool import NullPool
 from sqlalchemy.types import TypeEngine
 
 from bus.events.base import DatasetId
-from bus.events.datasets import ColumnKind
+from bus.events.datasets import ColumnKind, Split
 from bus.events.experiments import TaskData
-from training.dataset import SPLITS, Column, Encoding, Index, write_dataset
+from training.dataset import SPLITS, TRAIN, Column, Encoding, Index, write_dataset
 from training.errors import Category, TrainingError, data_error
+from training.picking import picked
 from training.preprocessing.preparation import Preparation
 
 _DATASETS: Final = table("muster_datasets", column("name"), column("table_name"), column("columns"), column("loads"))
@@ -65,7 +66,22 @@ class _Source:
     loads: Mapping[str, Sequence[Mapping[str, int]]]
 
 
-def export(store_url: str, data: TaskData, directory: Path, wanted_still: Callable[[], bool]) -> Index:
+@dataclass(frozen=True)
+class Taking:
+    """Only some of the training rows are taken.
+
+    Attributes:
+        rows: How many, and how many of each class.
+        seed: Of the experiment: decides which.
+    """
+
+    rows: Split
+    seed: int
+
+
+def export(
+    store_url: str, data: TaskData, directory: Path, wanted_still: Callable[[], bool], taking: Taking | None = None
+) -> Index:
     """Write the columns that ``data`` names to ``directory``; returns what was written.
 
     Args:
@@ -73,9 +89,10 @@ def export(store_url: str, data: TaskData, directory: Path, wanted_still: Callab
         data: What is wanted.
         directory: Where it goes.
         wanted_still: Asked after every few thousand rows.
+        taking: Which training rows; ``None``: all.
 
     Raises:
-        TrainingError: The store has no such dataset or column, or cannot be read.
+        TrainingError: The store has no such dataset or column, too few rows, or cannot be read.
         CancelledError: It is not wanted any more.
     """
     with _reading(store_url) as connection:
@@ -95,6 +112,10 @@ def export(store_url: str, data: TaskData, directory: Path, wanted_still: Callab
                 name: _array(values, labelled, source.columns[name][1], name, texts)
                 for name, values in zip(wanted, columns, strict=True)
             }
+        if taking is not None:
+            places = _taken(arrays[TRAIN][data.target], texts.get(data.target, {}), taking)
+            arrays[TRAIN] = {name: values[places] for name, values in arrays[TRAIN].items()}
+            rows[TRAIN] = len(places)
     index = Index(rows=rows, columns=tuple(_described(name, labelled, texts) for name in wanted))
     write_dataset(directory, index, arrays)
     return index
@@ -197,6 +218,14 @@ def _array(
     codes = texts.setdefault(name, {})
     words = (None if value is None else _label(value, kind) for value in values)
     return np.array([-1 if word is None else codes.setdefault(word, len(codes)) for word in words], np.int32)
+
+
+def _taken(target: NDArray[Any], codes: Mapping[str, int], taking: Taking) -> NDArray[np.intp]:
+    """Places of the training rows that are taken, by the values of their target."""
+    if taking.rows.classes is None:
+        return picked({"": np.flatnonzero(np.isfinite(target))}, {"": taking.rows.rows}, taking.seed)
+    by_class = {label: np.flatnonzero(target == code) for label, code in codes.items()}
+    return picked(by_class, taking.rows.classes, taking.seed)
 
 
 def _labelled(data: TaskData) -> frozenset[str]:

@@ -15,7 +15,7 @@ from bus.weights import incoming, references
 from bus.weights.stores import choose
 from edge_daemon.codes import Codes
 from edge_daemon.domain.jobs import Job, keeps, task
-from edge_daemon.export import export
+from edge_daemon.export import Taking, export
 from edge_daemon.kept import Kept
 from edge_daemon.outbox import AGGREGATOR
 from edge_daemon.settings import EdgeSettings
@@ -84,7 +84,9 @@ class Inputs:
         index = Index(rows={}, columns=())
         if wanted.needs_data:
             with during(Phase.EXPORT):
-                index = export(self._settings.store_url, data, inputs / "data", wanted_still)
+                taken = data.taken.get(self._identity.principal)
+                taking = None if taken is None else Taking(taken, command.seed)
+                index = export(self._settings.store_url, data, inputs / "data", wanted_still, taking)
         Config(
             category=data.category,
             framework=command.framework,

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from bus.errors import Invalid
 from muster.columns import Holders
+from muster.rows import Rows, registered
 from training import weighting
 from training.errors import TrainingError
 from training.plan import Training
@@ -19,8 +20,13 @@ def labels(holders: Holders) -> tuple[str, ...]:
     )
 
 
-def weighted(training: Training, holders: Holders) -> Training:
+def weighted(training: Training, holders: Holders, taken: Rows) -> Training:
     """What a plan says about training with the weights of classes as numbers: what travels, the same for every edge.
+
+    Args:
+        training: What the plan says.
+        holders: What the edges registered.
+        taken: The training rows that edges take; of those that are not here all.
 
     Raises:
         Invalid: It names a label that no edge has.
@@ -28,9 +34,8 @@ def weighted(training: Training, holders: Holders) -> Training:
     if training.class_weights is None:
         return training
     counts = Counter(dict.fromkeys(labels(holders), 0))
-    for body in holders.values():
-        if (split := body.splits.get("train")) is not None:
-            counts.update(split.classes or {})
+    for split in {**registered(holders), **taken}.values():
+        counts.update(split.classes or {})
     try:
         return _with(training, weighting.settled(training.class_weights, counts))
     except TrainingError as error:

@@ -5,8 +5,7 @@ One mechanism for ``muster link``, which shows all of it, and for the submission
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -14,13 +13,14 @@ from pydantic import BaseModel, ConfigDict
 
 from bus.errors import Invalid, NotFound
 from bus.events.base import DatasetId, PrincipalId
-from bus.events.datasets import DatasetRegistered, Split
+from bus.events.datasets import Split
 from bus.events.experiments import TaskData
-from muster import classes, columns, requirements, rows
-from muster.columns import Described, Holders
+from muster import classes, columns, requirements, rows, taking
+from muster.columns import Described, Holders, Use
 from muster.requirements import MISMATCH, Enrolled, Requirement
-from muster.rows import LeastSplit
+from muster.rows import LeastSplit, Rows
 from training.contract.header import Header
+from training.dataset import SPLITS
 from training.plan import Data, Plan
 from training.preprocessing.asked import Asked
 from training.preprocessing.choices import Derived, examples
@@ -106,36 +106,39 @@ def link(header: Header, plan: Plan, datasets: Datasets, enrolled: Enrolled | No
     holders = holders_of(plan.data.dataset, datasets)
     target = plan.data.target or min(body.target for body in holders.values())
     asked = columns.asked_of(plan, holders, target)
-    usable = [
+    of_columns = (
         requirements.category(header, holders),
-        requirements.framework(header, holders, enrolled, plan.quorum),
         requirements.target(plan, holders, target),
         requirements.features(plan, asked, holders, target),
         requirements.consent(asked, holders),
-    ]
-    as_asked = all(each.ok is not False for each in usable if each.parameter != "framework")
-    prepared = columns.prepared(asked, holders) if as_asked else None
+    )
+    prepared = columns.prepared(asked, holders) if all(each.ok for each in of_columns) else None
     labels = classes.labels(holders) if header.category == CLASSIFICATION else None
-    inputs = None if prepared is None else len(prepared.names)
-    found = [*usable, *requirements.shape(header, inputs, None if labels is None else len(labels))]
-    if labels is not None:
-        found.append(requirements.classes(target, labels))
-    least = rows.least_split(rows.registered(holders))
-    found.append(requirements.validation(plan, least))
-    fits = prepared is not None and all(each.ok is not False for each in found)
+    taken, lacking = taking.taken(plan.data.rows, holders)
+    least = rows.least_split(taken)
+    found = (
+        requirements.framework(header, holders, enrolled, plan.quorum),
+        *of_columns,
+        *requirements.inputs(header, None if prepared is None else len(prepared.names)),
+        *(() if labels is None else requirements.classes(header, target, labels)),
+        requirements.taken(plan, taken, rows.registered(holders), lacking),
+        requirements.validation(plan, least),
+    )
     described = columns.described(asked, target, holders)
-    modifiable = [each.name for each in described if each.modifiable and each.use is columns.Use.FEATURE]
+    fitting = prepared if all(each.ok is not False for each in found) else None
     return Link(
-        fits=fits,
+        fits=fitting is not None,
         dataset=DatasetId(plan.data.dataset),
         target=target,
-        requirements=tuple(found),
+        requirements=found,
         edges={edge: dict(body.splits) for edge, body in sorted(holders.items())},
-        total=_total(holders.values()),
+        total={
+            name: rows.total(body.splits[name] for body in holders.values() if name in body.splits) for name in SPLITS
+        },
         columns=described,
-        derivable=examples(modifiable),
+        derivable=examples([each.name for each in described if each.modifiable and each.use is Use.FEATURE]),
         least_validation_split=least,
-        data=_told(header, plan, asked, target, labels, prepared) if fits and prepared is not None else None,
+        data=None if fitting is None else _told(header.category, plan, asked, target, labels, fitting, taken),
     )
 
 
@@ -153,26 +156,18 @@ def holders_of(name: str, datasets: Datasets) -> Holders:
     return holders
 
 
-def _total(bodies: Iterable[DatasetRegistered]) -> dict[str, Split]:
-    counts: Counter[str] = Counter()
-    classes: dict[str, Counter[str]] = {}
-    for body in bodies:
-        for name, split in body.splits.items():
-            counts[name] += split.rows
-            if split.classes is not None:
-                classes.setdefault(name, Counter()).update(split.classes)
-    return {
-        name: Split(rows=count, classes=dict(sorted(classes[name].items())) if name in classes else None)
-        for name, count in counts.items()
-    }
-
-
 def _told(
-    header: Header, plan: Plan, asked: Asked, target: str, labels: tuple[str, ...] | None, prepared: Preparation
+    category: str,
+    plan: Plan,
+    asked: Asked,
+    target: str,
+    labels: tuple[str, ...] | None,
+    prepared: Preparation,
+    taken: Rows,
 ) -> TaskData:
     preparation, derived = prepared.said
     return TaskData(
-        category=header.category,
+        category=category,
         dataset=DatasetId(plan.data.dataset),
         features=asked.columns,
         target=target,
@@ -180,4 +175,5 @@ def _told(
         preparation=preparation,
         derived=derived,
         passes=prepared.passes,
+        taken={} if plan.data.rows is None else dict(taken),
     )

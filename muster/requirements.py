@@ -12,7 +12,7 @@ from bus.events.base import PrincipalId
 from bus.events.principals import EdgeEnrolled
 from muster import columns
 from muster.columns import Holders
-from muster.rows import LeastSplit
+from muster.rows import LeastSplit, Rows, total
 from training.contract import fits
 from training.contract.fits import Declaration
 from training.contract.header import Header
@@ -132,40 +132,56 @@ def consent(asked: Asked, holders: Holders) -> Requirement:
     )
 
 
-def shape(header: Header, inputs: int | None, classes: int | None) -> tuple[Requirement, ...]:
-    """What the header declares about the shape of the data; ``inputs`` is ``None`` while that is not known."""
-    return tuple(_declared(each) for each in (*fits.inputs(header, inputs), fits.outputs(header, classes)))
-
-
-def _declared(declaration: Declaration) -> Requirement:
-    expected = _ANY if declaration.declared is None else str(declaration.declared)
-    if declaration.found is None:
-        unknown = declaration.variable != "output_classes"
-        return Requirement(
-            parameter=declaration.variable,
-            expected=expected,
-            found="depends on the features" if unknown else "a number is learnt",
-            ok=None if unknown and declaration.declared is not None else True,
-        )
-    return Requirement.held(
-        declaration.variable,
-        expected,
-        str(declaration.found),
-        [declaration.problem] if declaration.problem else (),
-        f"write {declaration.variable} = {declaration.found} in the model file and make the model so, or choose other "
-        + ("data" if declaration.variable == "output_classes" else "columns with data.features and data.exclude"),
+def inputs(header: Header, features: int | None) -> tuple[Requirement, ...]:
+    """What the header declares of the model's inputs; ``features`` is ``None`` while it is not known how many."""
+    return tuple(
+        _declared(each, "columns with data.features and data.exclude") for each in fits.inputs(header, features)
     )
 
 
-def classes(wanted: str, labels: Sequence[str]) -> Requirement:
-    """That there is something to tell apart."""
+def classes(header: Header, wanted: str, labels: Sequence[str]) -> tuple[Requirement, ...]:
+    """What the header declares of the model's outputs, and that there is something to tell apart."""
+    alone = f"the target {wanted!r} has only the classes {tuple(labels)}: nothing to learn"
+    return (
+        _declared(fits.outputs(header, len(labels)), "data"),
+        Requirement.held(
+            "classes",
+            "at least 2",
+            f"{len(labels)}: {_listed(labels)}",
+            [alone] if len(labels) < 2 else (),
+            "choose another target, or ask the owners for rows of at least two classes",
+            code="dataset.classes",
+        ),
+    )
+
+
+def _declared(declaration: Declaration, other: str) -> Requirement:
+    name, found = declaration.variable, declaration.found
+    expected = _ANY if declaration.declared is None else str(declaration.declared)
+    if found is None:
+        known = True if declaration.declared is None else None
+        return Requirement(parameter=name, expected=expected, found="depends on the features", ok=known)
     return Requirement.held(
-        "classes",
-        "at least 2",
-        f"{len(labels)}: {_listed(labels)}",
-        [f"the target {wanted!r} has only the classes {tuple(labels)}: nothing to learn"] if len(labels) < 2 else (),
-        "choose another target, or ask the owners for rows of at least two classes",
-        code="dataset.classes",
+        name,
+        expected,
+        str(found),
+        [declaration.problem] if declaration.problem else (),
+        f"write {name} = {found} in the model file and make the model so, or choose other {other}",
+    )
+
+
+def taken(plan: Plan, found: Rows, registered: Rows, problems: Iterable[str]) -> Requirement:
+    """That the rows that the plan takes are there, and enough to learn from."""
+    asked = plan.data.rows
+    there, all_of_them = total(found.values()), total(registered.values())
+    by_edge = _listed(f"{edge} {split.rows}" for edge, split in found.items())
+    return Requirement.held(
+        "rows",
+        "all" if asked is None else _said(asked.model_dump(exclude_none=True)),
+        f"{there.rows} of {all_of_them.rows}: {by_edge}",
+        problems,
+        "correct data.rows by the rows that each edge has",
+        code="plan.rows",
     )
 
 
@@ -188,6 +204,12 @@ def validation(plan: Plan, least: LeastSplit) -> Requirement:
     return Requirement.held(
         "validation_split", f"{share:g}", f"possible: {allowed}", problems, fix, code="plan.validation"
     )
+
+
+def _said(fields: Mapping[str, object]) -> str:
+    """A section of a plan in few words."""
+    parts = (f"{name} {_said(value) if isinstance(value, dict) else value}" for name, value in fields.items())
+    return ", ".join(parts)
 
 
 def _listed(names: Iterable[str]) -> str:

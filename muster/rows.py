@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 
 from pydantic import BaseModel, ConfigDict
 
 from bus.events.base import PrincipalId
 from bus.events.datasets import Split
 from muster.columns import Holders
+from training.dataset import TRAIN
 from training.splitting import least_share
 
-TRAIN = "train"
 Rows = Mapping[PrincipalId, Split]
 """Edge -> its training rows."""
 
@@ -27,6 +28,15 @@ class LeastSplit(BaseModel):
     """The edge that needs so much."""
     rows: int
     """Its training rows."""
+
+
+def total(splits: Iterable[Split]) -> Split:
+    """Their rows together."""
+    parts = list(splits)
+    classes: Counter[str] = Counter()
+    for part in parts:
+        classes.update(part.classes or {})
+    return Split(rows=sum(part.rows for part in parts), classes=dict(sorted(classes.items())) or None)
 
 
 def registered(holders: Holders) -> Rows:

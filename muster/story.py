@@ -84,7 +84,9 @@ def _tells(kind: type[B]) -> Callable[[Callable[[B], str]], Callable[[B], str]]:
 
 @_tells(ExperimentSubmitted)
 def _submitted(body: ExperimentSubmitted) -> str:
-    return f"{body.name!r}: {body.cycles} cycles of {body.strategy.name} on {body.data.dataset!r}"
+    some = sum(split.rows for split in body.data.taken.values())
+    which = f", {some} training rows" if some else ""
+    return f"{body.name!r}: {body.cycles} cycles of {body.strategy.name} on {body.data.dataset!r}{which}"
 
 
 @_tells(ExperimentAdmitted)

@@ -121,7 +121,7 @@ def resolve(draft: Draft, datasets: Datasets, enrolled: Enrolled | None = None) 
     """
     data = link(draft.header, draft.plan, datasets, enrolled).required()
     holders = holders_of(draft.plan.data.dataset, datasets)
-    classes.weighted(draft.plan.training, holders)
+    classes.weighted(draft.plan.training, holders, data.taken)
     return data, holders
 
 
@@ -190,7 +190,7 @@ async def submit(client: Client, draft: Draft, data: TaskData, holders: Holders)
         deadline_s=plan.deadline_s,
         seed=plan.seed,
         strategy=strategy,
-        training=classes.weighted(plan.training, holders).canonical,
+        training=classes.weighted(plan.training, holders, data.taken).canonical,
         limits=Limits(**plan.limits.model_dump()),
         code=code,
         pretrained=pretrained,

@@ -239,7 +239,9 @@ def plan() -> Iterator[str]:
 def _sections(path: str, model: type[BaseModel]) -> Iterator[tuple[str, type[BaseModel]]]:
     yield path, model
     for name, field in model.model_fields.items():
-        for part in (field.annotation, *get_args(field.annotation)):
+        arguments = get_args(field.annotation)
+        # The values of a mapping that may be left out are two levels down.
+        for part in (field.annotation, *arguments, *(inner for each in arguments for inner in get_args(each))):
             if isinstance(part, type) and issubclass(part, BaseModel):
                 yield from _sections(f"{path}.{name}" if path else name, part)
 

@@ -26,7 +26,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from training.errors import data_error
 
 FILE: Final = "dataset.json"
-SPLITS: Final = ("train", "test")
+TRAIN: Final = "train"
+SPLITS: Final = (TRAIN, "test")
 
 
 class Encoding(StrEnum):

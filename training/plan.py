@@ -17,6 +17,7 @@ from training.errors import model_error
 from training.preprocessing.choices import Derived, Preprocessing
 from training.schedules import KINDS, NUMBER, LearningRate, slowed
 from training.suggestions import known_or_nearest
+from training.taking import Taken
 from training.weighting import ClassWeights
 
 _MIB: Final = 1024 * 1024
@@ -49,6 +50,9 @@ class Data(_Section):
     """Columns not to learn from. ``derive`` may still use them."""
     derive: tuple[Derived, ...] = ()
     """Features that are made from columns, if the owners permit it; docs/explanation/preprocessing.md."""
+    rows: Taken | None = None
+    """How many of the training rows are taken; all if left out. Which ones follows from the seed, at every edge alone.
+    Test rows are all used, always."""
 
 
 class Strategy(_Section):

@@ -58,3 +58,5 @@ class DatasetRegistered(Event):
     """Of the rows' canonical encoding: tells that data changed, not what it is."""
     features_modifiable: bool = True
     """Whether the owner permits experiments to make new features from the columns."""
+    least_taken: int = 5
+    """Fewest training rows that an experiment may take here, if it does not take all."""

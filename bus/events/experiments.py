@@ -9,6 +9,7 @@ from pydantic import Field
 
 from bus.events.base import DatasetId, Digest, Event, ExperimentId, Payload, PrincipalId, Role, Signal
 from bus.events.callbacks import Callbacks
+from bus.events.datasets import Split
 from bus.events.weights import BY_SIZE, Encoding, FederatedScore, SealedObject
 
 
@@ -44,6 +45,13 @@ class TaskData(Payload):
     """Which features are made from columns, in the same form; empty: none."""
     passes: int = Field(default=1, ge=1, le=3)
     """How often the edges sum up their rows before there is a first model."""
+    taken: dict[PrincipalId, Split] = Field(default_factory=dict)
+    """Edge -> how many of its training rows it takes; which ones follows from the seed. An edge that is not here takes
+    all. What an edge is told is about itself alone."""
+
+    def at(self, edge: PrincipalId) -> TaskData:
+        """What one edge is told."""
+        return self.model_copy(update={"taken": {name: rows for name, rows in self.taken.items() if name == edge}})
 
 
 class Origin(Payload):

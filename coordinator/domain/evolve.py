@@ -221,8 +221,7 @@ def _sealed(experiment: Experiment, record: Record, fleet: Fleet) -> Experiment:
     cycle = _current(experiment, body)
     if cycle is None or cycle.closed or record.actor not in cycle.awaited:
         return experiment
-    held = fleet.datasets.get(experiment.spec.data.dataset, {}).get(record.actor)
-    rows = max((split.rows for split in held.splits.values()), default=0) if held else 0
+    rows = _most_rows(experiment, fleet, record.actor, body.cycle.kind)
     answer: Sealed | Failed = Sealed(record.id, body.examples)
     # An edge may hold no rows to test on, but has trained on some.
     least = 0 if body.cycle.kind is CycleKind.EVALUATE else 1
@@ -231,11 +230,20 @@ def _sealed(experiment: Experiment, record: Record, fleet: Fleet) -> Experiment:
     return replace(experiment, cycle=cycle.answered(record.actor, answer))
 
 
+def _most_rows(experiment: Experiment, fleet: Fleet, edge: PrincipalId, kind: CycleKind) -> int:
+    """Rows that an edge can have used: those that it takes of its training rows, or all that it registered."""
+    data = experiment.spec.data
+    if kind is not CycleKind.EVALUATE and edge in data.taken:
+        return data.taken[edge].rows
+    held = fleet.datasets.get(data.dataset, {}).get(edge)
+    return max((split.rows for split in held.splits.values()), default=0) if held else 0
+
+
 def _impossible_count(examples: int, rows: int, record: Record) -> Failure:
     return Failure(
         category="egress",
         code="update.examples",
-        message=f"{record.actor} declares {examples} examples; its registered dataset has {rows} rows",
+        message=f"{record.actor} declares {examples} examples; it was to use at most {rows} rows of its dataset",
         edge=record.actor,
         phase=FailurePhase.COLLECT,
     )

@@ -65,7 +65,7 @@ def _run(experiment: Experiment, cycle: OpenCycle, edge: PrincipalId) -> RunCycl
         owner=experiment.owner,
         deadline=cycle.deadline,
         framework=spec.framework,
-        data=spec.data,
+        data=spec.data.at(edge),
         seed=spec.seed,
         training=spec.training,
         limits=spec.limits,

@@ -63,6 +63,9 @@ class Consent(_Frozen):
     """Fewest training rows that a word must occur in to be told: what is rare may point to somebody."""
     features_modifiable: bool = True
     """Whether experiments may make new features from the columns."""
+    least_taken: int = Field(default=5, ge=1)
+    """Fewest training rows that an experiment may take, if it does not take all: what is summed up over few rows comes
+    close to the rows. More than there are: none may choose."""
 
     def of(self, column: str, counts: Mapping[str, int] | None) -> dict[str, int] | None:
         """What is told of a column's words; ``None``: nothing."""
@@ -101,4 +104,5 @@ def registration(
         },
         digest=profile.digest,
         features_modifiable=consent.features_modifiable,
+        least_taken=consent.least_taken,
     )

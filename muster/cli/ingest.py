@@ -18,6 +18,12 @@ from muster.ingest import ingest as bring_in
 
 app = typer.Typer()
 
+LeastTaken = Annotated[
+    int | None,
+    typer.Option(
+        min=1, help="Fewest training rows that an experiment may take if it does not take all.", show_default="5"
+    ),
+]
 _PATHS: Final = frozenset({"train", "test", "report"})
 
 
@@ -60,6 +66,7 @@ def ingest(
             show_default="yes",
         ),
     ] = None,
+    least_taken: LeastTaken = None,
     report: Annotated[Path | None, typer.Option(help="Where every error is listed. It quotes cells.")] = None,
     config: Annotated[Path | None, typer.Option(help="YAML file with all of this; options win over it.")] = None,
     federation: Federation = None,
@@ -85,7 +92,7 @@ def ingest(
     }
     csv_options = {"null_tokens": null, "delimiter": delimiter}
     told = words[0] if words in (["all"], ["none"]) else words
-    consent = {"words": told, "features_modifiable": features_modifiable}
+    consent = {"words": told, "features_modifiable": features_modifiable, "least_taken": least_taken}
 
     async def work() -> None:
         content = _file(config) if config is not None else {}

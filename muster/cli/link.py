@@ -18,7 +18,9 @@ from bus.events.datasets import Split
 from muster.cli.frame import As, Federation, Frame, Json, table
 from muster.linking import Link, plan_for
 from muster.linking import link as link_to
+from muster.rows import total
 from muster.vetting import Subject
+from training.dataset import SPLITS
 from training.errors import TrainingError
 from training.plan import Plan
 from training.preprocessing.choices import Derived
@@ -105,9 +107,13 @@ def _requirements(found: Link) -> Table:
 
 
 def _edges(found: Link) -> Table:
-    shown = table("EDGE", "TRAIN", "TEST")
-    for edge, splits in [*found.edges.items(), ("all", found.total)]:
-        shown.add_row(edge, *(escape(_counts(splits.get(name))) for name in ("train", "test")))
+    taken = {} if found.data is None else found.data.taken
+    shown = table("EDGE", "TRAIN", "TEST", *(["TAKEN"] if taken else []))
+    for edge, splits in found.edges.items():
+        parts = [*(splits.get(name) for name in SPLITS), *([taken.get(edge)] if taken else [])]
+        shown.add_row(edge, *(escape(_counts(part)) for part in parts))
+    together = [*(found.total[name] for name in SPLITS), *([total(taken.values())] if taken else [])]
+    shown.add_row("all", *(escape(_counts(part)) for part in together))
     return shown
 
 

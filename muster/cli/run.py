@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from bus.events.experiments import TaskData
 from bus.runtime import telemetry
 from muster.cli.experiments import Id
 from muster.cli.frame import As, Federation, Frame, Json
@@ -49,9 +50,8 @@ def run(
             if check:
                 await check_model(draft, data, lambda step: show_check(frame.out.prose, step))
             identity = await submit(client, draft, data, holders)
-            frame.out.say(
-                f"submitted {identity}: {len(data.features)} features of {data.dataset} at {', '.join(holders)}"
-            )
+            at = f"at {', '.join(holders)}{_few(data)}"
+            frame.out.say(f"submitted {identity}: {len(data.features)} features of {data.dataset} {at}")
             view = await followed(client, frame, identity) if follow else None
         _report(frame, identity, draft.digest, view)
 
@@ -122,6 +122,11 @@ async def followed(client: Client, frame: Frame, identity: Any) -> View:  # noqa
     """Follow an experiment on the frame's terminal."""
     with Display(frame.out.prose).shown() as display:
         return await follow_to_end(client, identity, display.tell)
+
+
+def _few(data: TaskData) -> str:
+    """How many training rows are taken, if not all."""
+    return f", {sum(split.rows for split in data.taken.values())} training rows" if data.taken else ""
 
 
 def _report(frame: Frame, identity: str, plan: str, view: View | None) -> None:

@@ -89,5 +89,15 @@ AREA: Final = Area(
             "Numbers beyond 1e150: a placeholder for a missing value, or a unit that is far too small.",
             "leave the column out, or ask the owner to ingest it in another unit, with placeholders as missing cells",
         ),
+        Entry(
+            1209,
+            "data.rows",
+            ("data",),
+            Who.VENDOR,
+            "The experiment takes more training rows of a class than this edge holds.",
+            "The owner ingested fewer rows after the experiment was submitted.",
+            "submit the plan again: it is held to what is registered now",
+            ("muster datasets",),
+        ),
     ),
 )

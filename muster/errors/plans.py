@@ -164,5 +164,15 @@ AREA: Final = Area(
             "set training.validation_split to 0, or at least to what the message names; 0.5 is the most",
             ("muster link MODEL DATASET --plan PLAN",),
         ),
+        Entry(
+            1021,
+            "plan.rows",
+            ("invalid",),
+            Who.VENDOR,
+            "The plan takes training rows that are not there, or too few to learn from.",
+            "A misspelt class or edge in data.rows, more rows than the owners registered, or an edge left without any.",
+            "correct what the message names; 'muster link' shows how many rows of each class every edge has",
+            ("muster link MODEL DATASET --plan PLAN",),
+        ),
     ),
 )

@@ -50,6 +50,7 @@ def _dataset(rules: Rules, _owner: OwnerId, asked: ExperimentSubmitted) -> Itera
         yield "the model is sealed for no edge"
     for edge in sorted(set(asked.recipients) & set(holders)):
         yield from _columns(holders[edge], asked)
+        yield from _rows(holders[edge], asked)
 
 
 def _columns(held: DatasetRegistered, asked: ExperimentSubmitted) -> Iterator[str]:
@@ -61,6 +62,28 @@ def _columns(held: DatasetRegistered, asked: ExperimentSubmitted) -> Iterator[st
         yield f"{held.edge!r} does not permit features that are made from the columns of its dataset"
     if held.category != asked.data.category:
         yield f"the dataset of {held.edge!r} is for {held.category}, the experiment for {asked.data.category}"
+
+
+def _rows(held: DatasetRegistered, asked: ExperimentSubmitted) -> Iterator[str]:
+    """That an edge is asked for rows that it has; class by class, if it has classes."""
+    taken, there = asked.data.taken.get(held.edge), held.splits.get("train")
+    if taken is None or there is None:
+        return
+    wanted, registered = taken.classes, there.classes
+    if (wanted is None) is not (registered is None) or (wanted is not None and sum(wanted.values()) != taken.rows):
+        yield f"the rows to be taken at {held.edge!r} do not add up by its classes"
+        return
+    if not min(held.least_taken, there.rows) <= taken.rows <= there.rows:
+        yield (
+            f"{taken.rows} training rows are to be taken at {held.edge!r}, which has {there.rows} and permits no fewer "
+            f"than {held.least_taken}"
+        )
+    for label, rows in sorted((wanted or {}).items()):
+        if not 0 <= rows <= (registered or {}).get(label, 0):
+            yield (
+                f"{rows} training rows of {label!r} are to be taken at {held.edge!r}, which has "
+                f"{(registered or {}).get(label, 0)}"
+            )
 
 
 def _quorum(_rules: Rules, _owner: OwnerId, asked: ExperimentSubmitted) -> Iterator[str]:

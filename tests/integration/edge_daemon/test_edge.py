@@ -14,6 +14,7 @@ import pytest
 from safetensors.numpy import load_file, save
 
 from bus.events.cycles import CancelExperiment, CycleKind, Progress, UpdateFailed, UpdateSealed
+from bus.events.datasets import Split
 from bus.events.principals import EdgeEnrolled
 from bus.runtime.listening import ignore, verified
 from bus.wire.topology import StreamName
@@ -218,3 +219,20 @@ async def test_an_owners_limits_win(tmp_path: Path) -> None:
         body = await site.answer()
     assert isinstance(body, UpdateFailed)
     assert body.failure.code == "resource.wall"
+
+
+async def test_an_edge_takes_the_rows_that_it_is_told_of_and_no_other(tmp_path: Path) -> None:
+    some = Split(rows=20, classes={"no": 12, "yes": 8})
+    site = await Site.made(tmp_path)
+    async with site.running():
+        await site.order(CycleKind.STATISTICS, data=DATA.model_copy(update={"taken": {EDGE: some}}))
+        taken = await site.answer()
+        too_many = Split(rows=40, classes={"no": 31, "yes": 9})
+        await site.order(
+            CycleKind.STATISTICS, number=1, data=DATA.model_copy(update={"taken": {EDGE: too_many, "other": some}})
+        )
+        refused = await site.answer(2)
+    assert isinstance(taken, UpdateSealed)
+    assert taken.examples == 20
+    assert isinstance(refused, UpdateFailed)
+    assert (refused.failure.code, refused.failure.phase, refused.retryable) == ("data.rows", "export", False)

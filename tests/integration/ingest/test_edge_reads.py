@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections import Counter
 from concurrent.futures import CancelledError
 from pathlib import Path
 
@@ -11,8 +13,9 @@ from pydantic import SecretStr
 from sqlalchemy import make_url
 
 from bus.events.base import DatasetId
+from bus.events.datasets import Split
 from bus.events.experiments import TaskData
-from edge_daemon.export import export, profile
+from edge_daemon.export import Taking, export, profile
 from ingest.config import IngestConfig
 from ingest.domain.profile import Category
 from ingest.run import ingest
@@ -74,6 +77,48 @@ async def test_every_cell_arrives_as_it_was(store_url: str, tmp_path: Path) -> N
     assert described is not None
     assert '"rows":12000' in described.replace(" ", "")
     assert profile(drivers(store_url), DatasetId("other")) is None
+
+
+TAKEN = Split(rows=1500, classes={"a": 1000, "b": 0, KINDS[2]: 500})
+
+
+async def test_some_rows_are_the_same_on_both_databases_and_in_every_cycle(store_url: str, tmp_path: Path) -> None:
+    await stored(store_url, tmp_path)
+    for folder in ("one", "two"):
+        index = export(drivers(store_url), DATA, tmp_path / folder, lambda: True, Taking(TAKEN, seed=7))
+        assert index.rows == {"train": 1500, "test": 3}, "test rows are all used"
+    found = Dataset.open(tmp_path / "one")
+    codes, labels = found.labels("kind", "train")
+    assert Counter(labels[code] for code in codes) == {"a": 1000, KINDS[2]: 500}
+    rows = found.numbers("count", "train") + 2
+    assert (np.diff(rows) > 0).all(), "rows stay in their order"
+    np.testing.assert_array_equal(rows % 3, codes)
+    np.testing.assert_array_equal(found.numbers("size", "train"), np.where(rows % 5, rows / 7, np.nan))
+    again = Dataset.open(tmp_path / "two")
+    np.testing.assert_array_equal(again.numbers("count", "train"), rows - 2)
+    digest = hashlib.sha256(rows.astype("<i8").tobytes()).hexdigest()
+    assert digest[:16] == "dd96a64b0c999a38", "which rows an experiment took must not change from release to release"
+
+    export(drivers(store_url), DATA, tmp_path / "other", lambda: True, Taking(TAKEN, seed=8))
+    other = Dataset.open(tmp_path / "other").numbers("count", "train") + 2
+    assert 0 < len(np.intersect1d(rows, other)) < 1500, "another seed takes other rows"
+
+
+async def test_some_rows_where_a_number_is_learnt(store_url: str, tmp_path: Path) -> None:
+    await stored(store_url, tmp_path)
+    data = DATA.model_copy(update={"features": ("smoker",), "target": "count", "classes": None})
+    index = export(drivers(store_url), data, tmp_path / "data", lambda: True, Taking(Split(rows=77), seed=7))
+    assert index.rows == {"train": 77, "test": 3}
+    assert len(np.unique(Dataset.open(tmp_path / "data").numbers("count", "train"))) == 77
+
+
+async def test_rows_that_are_not_there_any_more(store_url: str, tmp_path: Path) -> None:
+    await stored(store_url, tmp_path)
+    for classes in ({"a": 4001}, {"gone": 1}):
+        with pytest.raises(TrainingError, match="its dataset has changed since the experiment was submitted") as caught:
+            taking = Taking(Split(rows=sum(classes.values()), classes=classes), seed=7)
+            export(drivers(store_url), DATA, tmp_path / "data", lambda: True, taking)
+        assert caught.value.code == "data.rows"
 
 
 async def test_what_is_not_wanted_any_more_is_not_read_on(store_url: str, tmp_path: Path) -> None:

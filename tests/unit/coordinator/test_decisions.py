@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bus.events import Event
+from bus.events.base import PrincipalId
 from bus.events.cycles import (
     CycleAbandoned,
     CycleClosed,
@@ -20,6 +21,7 @@ from bus.events.cycles import (
     UpdateFailed,
     UpdateRejected,
 )
+from bus.events.datasets import Split
 from bus.events.experiments import (
     AbortRequested,
     ExperimentAborted,
@@ -214,6 +216,27 @@ def test_impossible_example_counts_do_not_count(examples: int) -> None:
     closed = play.settle()
     assert isinstance(closed, CycleClosed)
     assert [o.failure.code for o in closed.left_out] == ["update.examples"]
+
+
+@pytest.mark.parametrize(("examples", "counts"), [(20, True), (21, False)])
+def test_an_edge_that_takes_some_rows_cannot_have_used_more(examples: int, *, counts: bool) -> None:
+    data = submission().data.model_copy(update={"taken": {"hospital-c": Split(rows=20)}})
+    play = Play(quorum=2, data=data)
+    opened = play.until("train")
+    play.answer(opened, *EDGES[:2])
+    play.hear(update("hospital-c", opened.cycle, examples), "hospital-c")
+    closed = play.settle()
+    assert isinstance(closed, CycleClosed)
+    assert ([c.edge for c in closed.included] == [*EDGES]) is counts
+
+
+def test_an_edge_is_told_of_its_own_rows_alone() -> None:
+    taken = {PrincipalId(edge): Split(rows=rows) for edge, rows in zip(EDGES, (10, 20, 30), strict=True)}
+    play = Play(data=submission().data.model_copy(update={"taken": taken}))
+    play.opened()
+    given = orders(play.experiment, play.story.now)
+    told = {each.edge: each.data.taken for each in given if isinstance(each, RunCycle)}
+    assert told == {edge: {edge: rows} for edge, rows in taken.items()}
 
 
 def test_an_edge_without_test_rows_may_evaluate_nothing() -> None:

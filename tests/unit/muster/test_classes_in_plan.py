@@ -9,7 +9,7 @@ import pytest
 
 from bus.errors import Invalid
 from bus.events.base import DatasetId, PrincipalId
-from bus.events.datasets import DatasetRegistered
+from bus.events.datasets import DatasetRegistered, Split
 from muster import classes
 from muster.submit import read_draft, resolve
 from training.plan import Training
@@ -51,11 +51,17 @@ def resolved(folder: Path, weights: str, kind: str = "classification") -> Traini
     path.write_text(lines)
     draft = read_draft(path)
     resolve(draft, DATASETS)
-    return classes.weighted(draft.plan.training, HOLDERS)
+    return classes.weighted(draft.plan.training, HOLDERS, {})
 
 
 def test_balanced_counts_the_training_rows_of_all_edges(tmp_path: Path) -> None:
     assert resolved(tmp_path, "balanced").class_weights == {"ill": 32 / 4, "well": 32 / 60}
+
+
+def test_balanced_counts_the_rows_that_are_taken() -> None:
+    taken = {PrincipalId("edge-b"): Split(rows=2, classes={"well": 2})}
+    found = classes.weighted(Training(class_weights="balanced"), HOLDERS, taken)
+    assert found.class_weights == {"ill": 14 / 4, "well": 14 / 24}
 
 
 def test_numbers_hold_for_any_label_that_an_edge_has(tmp_path: Path) -> None:
@@ -75,4 +81,4 @@ def test_on_made_up_rows_balanced_is_one() -> None:
     assert classes.stood_in(training, ("a", "b")).class_weights == {"a": 1.0, "b": 1.0}
     said = Training(class_weights={"a": 2.0})
     assert classes.stood_in(said, ("a", "b")) is said
-    assert classes.weighted(Training(), HOLDERS) == Training()
+    assert classes.weighted(Training(), HOLDERS, {}) == Training()

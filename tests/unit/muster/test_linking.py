@@ -21,8 +21,8 @@ from training.preprocessing.choices import Derived
 HEADER = Header("torch", "tabular_classification", "Network")
 COLUMNS = {"age": ColumnKind.REAL, "bmi": ColumnKind.REAL, "ward": ColumnKind.TEXT, "sick": ColumnKind.TEXT}
 PARAMETERS = [
-    *("category", "framework", "target", "features", "derived features"),
-    *("num_feature_points", "input_shape", "output_classes", "classes", "validation_split"),
+    *("framework", "category", "target", "features", "derived features"),
+    *("num_feature_points", "input_shape", "output_classes", "classes", "rows", "validation_split"),
 ]
 
 
@@ -151,7 +151,7 @@ def test_every_parameter_that_differs_is_told_at_once() -> None:
     found = link(header, asked(features=["age", "bmi"], target="sick"), other, enrolled("b", frameworks=("sklearn",)))
     assert not found.fits
     assert found.data is None
-    assert [each.parameter for each in found.problems] == ["category", "framework", "target", "features"]
+    assert [each.parameter for each in found.problems] == ["framework", "category", "target", "features"]
     assert all(each.fix for each in found.problems)
     assert of(found.requirements, "num_feature_points").ok is None, "it depends on the features"
     with pytest.raises(Invalid) as caught:

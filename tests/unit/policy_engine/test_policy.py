@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 
 from bus.events import Event
-from bus.events.experiments import ExperimentAdmitted, ExperimentCompleted, ExperimentRefused, Strategy
+from bus.events.datasets import Split
+from bus.events.experiments import ExperimentAdmitted, ExperimentCompleted, ExperimentRefused, Strategy, TaskData
 from bus.events.governance import (
     ExperimentHeld,
     ExperimentReleased,
@@ -50,6 +51,14 @@ def test_a_proper_submission_is_admitted_once_with_reasons() -> None:
 
 
 DATA = submission().data
+CLASSES = {"train": Split(rows=100, classes={"0": 60, "1": 40})}
+
+
+def taking(**split: object) -> TaskData:
+    """The data of a submission that takes so many rows at one edge."""
+    return DATA.model_copy(update={"taken": {"hospital-a": Split.model_validate(split)}})
+
+
 REFUSALS = [
     ({"allowed": False}, {}, "'acme' is not on the allow-list"),
     ({"edges": ()}, {}, "no edge holds a dataset 'cancer'"),
@@ -71,6 +80,18 @@ REFUSALS = [
         "'hospital-a' does not permit features that are made from the columns",
     ),
     ({"category": "tabular_regression"}, {}, "is for tabular_regression"),
+    ({}, {"data": taking(rows=101)}, "101 training rows are to be taken at 'hospital-a', which has 100"),
+    (
+        {},
+        {"data": taking(rows=4)},
+        "4 training rows are to be taken at 'hospital-a', which has 100 and permits no fewer",
+    ),
+    ({"least_taken": 60}, {"data": taking(rows=50)}, "permits no fewer than 60"),
+    ({}, {"data": taking(rows=50, classes={"0": 50})}, "at 'hospital-a' do not add up by its classes"),
+    ({"splits": CLASSES}, {"data": taking(rows=50)}, "do not add up by its classes"),
+    ({"splits": CLASSES}, {"data": taking(rows=50, classes={"0": 20, "1": 20})}, "do not add up by its classes"),
+    ({"splits": CLASSES}, {"data": taking(rows=50, classes={"0": 20, "2": 30})}, "30 training rows of '2' are to be"),
+    ({"splits": CLASSES}, {"data": taking(rows=50, classes={"0": 51, "1": -1})}, "-1 training rows of '1' are to be"),
 ]
 
 
