@@ -18,7 +18,7 @@ from bus.events.cycles import CycleKind
 from bus.wire.record import Record
 from muster.follow import View
 from muster.story import told
-from muster.summary import score_text, waiting_for
+from muster.summary import decided, score_text, waiting_for
 from training.contract.report import State, Step
 
 _MARKS: Final = {State.PASSED: ("✓", "green"), State.FAILED: ("✗", "bold red"), State.SKIPPED: ("-", "dim")}
@@ -103,6 +103,7 @@ def picture(view: View) -> RenderableType:
         parts.append(Text(f"  {reason}", style="yellow"))
     if view.scores:
         parts.append(Text("  " + scores_line(view)))
+    parts += [Text(f"  {line}", style="yellow") for line in decided(experiment)]
     return Group(*parts)
 
 

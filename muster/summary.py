@@ -7,6 +7,7 @@ from typing import Any
 
 from bus.events.experiments import QueueReported
 from bus.events.weights import FederatedScore
+from coordinator.domain.callbacks import trained
 from coordinator.domain.decide import blocked
 from coordinator.domain.schedule import preparing
 from coordinator.domain.state import Experiment, Phase
@@ -33,15 +34,23 @@ def summary(experiment: Experiment, world: World, queued: QueueReported | None =
         "waiting_for": waiting_for(experiment, world, queued),
         "queue_position": queued.position if queued and queued.position else None,
         "model": experiment.model.digest if experiment.model and experiment.step >= before else None,
-        "decided": list(_decided(experiment)),
+        "decided": list(decided(experiment)),
         "scores": [score.model_dump() for score in experiment.scores],
         "failure": failures.facts(experiment.abandoned) if experiment.abandoned else None,
     }
 
 
-def _decided(experiment: Experiment) -> Iterator[str]:
-    """What scores of its global models led to, a line each."""
-    watch = experiment.watch
+def decided(experiment: Experiment) -> Iterator[str]:
+    """What scores of its global models led to, a line each, and why they could not lead to anything."""
+    watch, asked = experiment.watch, experiment.spec.callbacks
+    watched = (
+        (asked.early_stopping and asked.early_stopping.monitor, watch.stopping),
+        (asked.reduce_on_plateau and asked.reduce_on_plateau.monitor, watch.plateau),
+        (asked.best, watch.result),
+    )
+    for name in sorted({str(monitor) for monitor, stands in watched if monitor and stands.last_cycle is None}):
+        if trained(experiment) > 0:
+            yield f"no global model had a value of {name} so far, so that it decided nothing"
     for cycle, factor in watch.factors.items():
         yield f"the learning rate is {factor:g} of the plan's after cycle {cycle}"
     if watch.stopped is not None:

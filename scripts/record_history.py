@@ -32,6 +32,7 @@ from audit_sink import service as audit_sink  # noqa: E402
 from bus.errors import MusterError  # noqa: E402
 from bus.events import CATALOGUE, Body, Event  # noqa: E402
 from bus.events.base import FEDERATION  # noqa: E402
+from bus.events.callbacks import Callbacks, EarlyStopping, Monitor, ReduceOnPlateau  # noqa: E402
 from bus.events.custody import (  # noqa: E402
     Keep,
     KeepingRuled,
@@ -97,6 +98,8 @@ class Learner(Edge):
     """An edge that also scores, and that can be told to fail or to fall silent."""
 
     fails: Callable[[RunCycle], UpdateFailed | None] | None = None
+    losses: tuple[float, ...] = ()
+    """Of the global model of each cycle, on the validation rows; empty: it does not look."""
     silent: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -128,7 +131,15 @@ class Learner(Edge):
             value=0.5 + command.cycle.number / 10,
             count=spine.EXAMPLES[self.name],
         )
-        return sealed.model_copy(update={"scores": (score,)})
+        return sealed.model_copy(update={"scores": (score, *self._judged(command))})
+
+    def _judged(self, command: RunCycle) -> tuple[Score, ...]:
+        """What the model that came is worth, if the edge looks."""
+        number = command.cycle.number - (command.cycle.kind is CycleKind.TRAIN)
+        if not self.losses or (command.cycle.kind is CycleKind.EVALUATE and not command.with_validation):
+            return ()
+        about = {"name": "log_loss", "split": "validation", "stage": "received"}
+        return (Score(**about, value=self.losses[number], count=spine.EXAMPLES[self.name]),)
 
 
 async def until(running: Spine, kind: type[Event], times: int = 1) -> None:
@@ -144,6 +155,20 @@ async def until(running: Spine, kind: type[Event], times: int = 1) -> None:
 async def completed(running: Spine) -> None:
     """Two cycles from beginning to end."""
     await running.submit()
+    await until(running, ExperimentCompleted)
+
+
+async def no_better(running: Spine) -> None:
+    """The rate falls, then training ends early: the first trained model is the best, and the result."""
+    monitor = Monitor(split="validation", name="log_loss", higher=False)
+    asked = Callbacks(
+        early_stopping=EarlyStopping(monitor=monitor, patience=2),
+        reduce_on_plateau=ReduceOnPlateau(monitor=monitor, factor=0.5, patience=1, floor=0.1),
+        best=monitor,
+    )
+    for edge in running.edges:
+        _learner(running, edge).losses = (3.0, 1.0, 2.0, 2.0, 2.0)
+    await running.submit(cycles=6, callbacks=asked)
     await until(running, ExperimentCompleted)
 
 
@@ -353,7 +378,7 @@ def _nonsense() -> Message:
 SCENARIOS: Final[dict[str, Callable[[Spine], Awaitable[None]]]] = {
     scenario.__name__.replace("_", "-"): scenario
     for scenario in (
-        *(completed, kept_less, stopped_and_resumed, stopped, paused_and_aborted, refused, unchanged),
+        *(completed, kept_less, no_better, stopped_and_resumed, stopped, paused_and_aborted, refused, unchanged),
         *(rejected, global_pause, requeued, late, retried, abandoned, lapsed, forged),
     )
 }

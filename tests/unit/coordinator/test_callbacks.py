@@ -40,6 +40,7 @@ from coordinator.domain.orders import orders
 from coordinator.domain.recall import recall
 from coordinator.domain.world import World
 from muster.decisions import redecided
+from muster.summary import decided
 from support.play import Play
 from support.story import X, averaged, sealed, submission, update
 
@@ -190,6 +191,10 @@ def test_without_any_value_the_last_model_is_the_result_and_that_is_said() -> No
     (said,) = play.run()
     assert isinstance(said, ModelChosen)
     assert said.reason == "no model had a value of validation.log_loss: the last one is the result"
+    assert list(decided(play.experiment)) == [
+        "no global model had a value of validation.log_loss so far, so that it decided nothing",
+        "the result is the global model of cycle 2",
+    ]
     assert play.end.model.digest == "sha256:model-2-train-1"
 
 

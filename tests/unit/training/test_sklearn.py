@@ -160,3 +160,10 @@ def test_the_number_of_steps_is_no_float_that_a_strategy_could_take_for_learnt()
     after = model.trained(before, rows, Training(), seed=0, cycle=1, report=lambda *_: None)
     assert (before["steps"].dtype, after["steps"].dtype) == (np.int64, np.int64)
     assert after["steps"].tolist() == [4]
+
+
+def test_training_that_leaves_the_numbers_says_so() -> None:
+    training = Training(epochs=5, learning_rate=1e200)
+    with pytest.raises(TrainingError, match="lower the learning rate") as caught:
+        Federation(MLPRegressor(solver="sgd"), *numbers(), training).run(1)
+    assert caught.value.code == "weights.finite"

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 
-from training.errors import described, model_error
+from training.errors import described, egress_error, model_error
 from training.plan import Training
 from training.registry import Parameters, Problem
 from training.scores import ClassPrediction
@@ -22,6 +22,9 @@ _OF_NONE: Final = ("gradient_clip",)
 """What no estimator has."""
 _OF_THE_FILE: Final = ("optimizer", "momentum", "weight_decay", "loss")
 """What an estimator brings itself."""
+
+_DIVERGED: Final = ("under-/overflow", "non-finite parameter")
+"""How scikit-learn says that what it learns has left the numbers."""
 
 
 class Base:
@@ -116,6 +119,12 @@ def fit(step: Callable[[], object]) -> None:
         try:
             step()
         except (ValueError, TypeError, AttributeError, np.linalg.LinAlgError) as error:
+            if any(words in str(error) for words in _DIVERGED):
+                raise egress_error(
+                    "weights.finite",
+                    "a tensor of 'model.' has values that are not finite (scikit-learn does not say which): lower the "
+                    "learning rate, or check the features",
+                ) from error
             raise model_error(
                 "model.training", f"scikit-learn refuses to train this model: {described(error)}"
             ) from error
