@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         WorkerFailed,
     )
     from muster import aio
+    from muster.artefacts import Artefact, load
     from muster.sdk.blocking import Experiment, Federation
     from muster.sdk.errors import ExperimentFailed, LinkRefused, ModelRefused, PlanRefused
     from muster.sdk.link import Link
@@ -40,6 +41,7 @@ _PLACES: Final = {
     ),
     **dict.fromkeys(("Experiment", "Federation"), "muster.sdk.blocking"),
     **dict.fromkeys(("ExperimentFailed", "LinkRefused", "ModelRefused", "PlanRefused"), "muster.sdk.errors"),
+    **dict.fromkeys(("Artefact", "load"), "muster.artefacts"),
     "Link": "muster.sdk.link",
     "Model": "muster.sdk.model",
     "Plan": "muster.sdk.plan",
@@ -49,6 +51,7 @@ _PLACES: Final = {
 _MODULES: Final = frozenset({"aio"})
 
 __all__ = [
+    "Artefact",
     "Configuration",
     "Conflict",
     "Denied",
@@ -70,6 +73,7 @@ __all__ = [
     "Unavailable",
     "WorkerFailed",
     "aio",
+    "load",
 ]
 
 

@@ -10,11 +10,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar
 
+from muster.portal import Held, Portal
 from muster.sdk import experiment, federation, showing
 from muster.sdk.figures import Figures
 from muster.sdk.model import Model
 from muster.sdk.plan import Plan
-from muster.sdk.portal import Held, Portal
 from muster.sdk.records import Status
 
 A = TypeVar("A")
@@ -51,6 +51,7 @@ class Experiment(Face[experiment.Experiment]):
     events = blocking(experiment.Experiment.events)
     wait = blocking(experiment.Experiment.wait)
     history = blocking(experiment.Experiment.history)
+    download = blocking(experiment.Experiment.download)
     pause = blocking(experiment.Experiment.pause)
     resume = blocking(experiment.Experiment.resume)
     stop = blocking(experiment.Experiment.stop)

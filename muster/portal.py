@@ -8,7 +8,8 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from contextlib import AbstractAsyncContextManager
 from queue import SimpleQueue
-from typing import Any, Generic, ParamSpec, TypeVar
+from types import TracebackType
+from typing import Any, Generic, ParamSpec, Self, TypeVar
 
 from bus.errors import Invalid
 
@@ -59,6 +60,14 @@ class Portal:
             self._errands[caller].put(lambda: tell(*args, **kwargs))
 
         return errand
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
 
     def close(self) -> None:
         """End the loop and its thread. Closing again is harmless."""
