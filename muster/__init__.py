@@ -22,7 +22,7 @@ if TYPE_CHECKING:
         Unavailable,
         WorkerFailed,
     )
-    from muster import aio
+    from muster import aio, testing
     from muster.artefacts import Artefact, load
     from muster.sdk.blocking import Experiment, Federation
     from muster.sdk.errors import ExperimentFailed, LinkRefused, ModelRefused, PlanRefused
@@ -48,7 +48,7 @@ _PLACES: Final = {
     "Status": "muster.sdk.records",
 }
 """Name -> the module that has it."""
-_MODULES: Final = frozenset({"aio"})
+_MODULES: Final = frozenset({"aio", "testing"})
 
 __all__ = [
     "Artefact",
@@ -74,6 +74,7 @@ __all__ = [
     "WorkerFailed",
     "aio",
     "load",
+    "testing",
 ]
 
 

@@ -42,7 +42,6 @@ from training.worker.supervise import run_worker
 FILE: Final = "artefact.json"
 WEIGHTS_FILE: Final = "model.safetensors"
 _ZIP: Final = b"PK"
-_LIMITS: Final = Limits()
 
 
 class Facts(BaseModel):
@@ -145,14 +144,14 @@ class Artefact:
         what = f"{facts.data.category} with {facts.framework}: {facts.data.target!r} from {len(self.features)} columns"
         return f"<model of {facts.name!r}, cycle {facts.cycle}; {what}; {facts.digest[:19]}...>"
 
-    def predict(self, rows: Any, *, limits: Limits = _LIMITS) -> NDArray[Any]:  # noqa: ANN401 - see ``rows``
+    def predict(self, rows: Any, *, limits: Limits | None = None) -> NDArray[Any]:  # noqa: ANN401 - see ``rows``
         """What it says of rows: classes as they are called, object, or numbers, float64; shape (rows,).
 
         The vendor's file runs in a worker without network, bounded as at an edge. No federation is needed.
 
         Args:
             rows: A CSV file, a data frame, a mapping of columns, or an array (rows, features); see ``muster.tables``.
-            limits: Bounds of the worker.
+            limits: Bounds of the worker; those that a plan has by default if left out.
 
         Raises:
             Invalid: The rows do not have what the model needs; the message says where.
@@ -161,7 +160,7 @@ class Artefact:
         """
         return self._predicted(rows, limits).values
 
-    def predict_proba(self, rows: Any, *, limits: Limits = _LIMITS) -> NDArray[np.float64]:  # noqa: ANN401 - as above
+    def predict_proba(self, rows: Any, *, limits: Limits | None = None) -> NDArray[np.float64]:  # noqa: ANN401 - as above
         """How likely each of ``classes`` is: float64, shape (rows, classes). Arguments and errors as ``predict``.
 
         Raises:
@@ -172,7 +171,7 @@ class Artefact:
             raise Invalid("this model gives no probabilities: use 'predict'", code="predict.probabilities")
         return found
 
-    def _predicted(self, rows: Any, limits: Limits) -> Predictions:  # noqa: ANN401 - as above
+    def _predicted(self, rows: Any, limits: Limits | None) -> Predictions:  # noqa: ANN401 - as above
         with Portal() as portal:
             return portal.call(predictions(self, rows, limits))
 
@@ -246,7 +245,7 @@ async def _code(client: Client, experiment: Experiment, directory: Path) -> Path
     return path.rename(path.with_suffix(".zip")) if zipped else path
 
 
-async def predictions(artefact: Artefact, rows: Any, limits: Limits = _LIMITS) -> Predictions:  # noqa: ANN401 - see ``rows``
+async def predictions(artefact: Artefact, rows: Any, limits: Limits | None = None) -> Predictions:  # noqa: ANN401 - see ``rows``
     """What a model says of rows. Arguments and errors as ``Artefact.predict``."""
     if artefact.code is None:
         raise NotFound(
@@ -254,12 +253,12 @@ async def predictions(artefact: Artefact, rows: Any, limits: Limits = _LIMITS) -
             "name the file with code=",
             code="artefact.code",
         )
-    task = artefact.task
+    task, bounds = artefact.task, limits or Limits()
     with tempfile.TemporaryDirectory(prefix="muster-predict-") as folder:
         inputs, output = Path(folder) / "inputs", Path(folder) / "output"
         output.mkdir()
-        count = await asyncio.to_thread(_lay_out, artefact, rows, task, limits, inputs)
-        assignment = Assignment(Task.PREDICT, inputs, output, Path(folder) / "worker.log", limits)
+        count = await asyncio.to_thread(_lay_out, artefact, rows, task, bounds, inputs)
+        assignment = Assignment(Task.PREDICT, inputs, output, Path(folder) / "worker.log", bounds)
         ended = await run_worker(assignment, sandbox.available())
         try:
             if ended.error is not None:

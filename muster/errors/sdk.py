@@ -156,5 +156,23 @@ AREA: Final = Area(
             "Some estimators only choose a class, and regressions give numbers.",
             "ask for predictions alone",
         ),
+        Entry(
+            4417,
+            "testing.missing",
+            ("not_found",),
+            Who.CALLER,
+            "A file of rows for a federation in memory is not there.",
+            "A wrong path.",
+            "name a CSV file that exists",
+        ),
+        Entry(
+            4418,
+            "testing.rows",
+            ("invalid",),
+            Who.CALLER,
+            "Rows for a federation in memory have no usable form.",
+            "They are neither a data frame nor a CSV file with a header, nor a pair of them.",
+            "give each edge one of these",
+        ),
     ),
 )

@@ -17,7 +17,7 @@ from muster.client import Client
 from muster.follow import View, ended, follow
 from muster.sdk import records, showing
 from muster.sdk.figures import Figures
-from muster.sdk.history import frame, scored
+from muster.sdk.history import confused, frame, scored
 from muster.sdk.listing import Listing
 from muster.sdk.records import Happening, Status
 from muster.story import told
@@ -125,7 +125,8 @@ class Experiment:
             Unavailable: The federation is away.
         """
         found = await self._client.experiment(self._id)
-        return Figures(found.spec.name, scored(await self._records()))
+        records = await self._records()
+        return Figures(found.spec.name, scored(records), found.spec.data.classes, confused(records))
 
     async def download(self, directory: Path | str) -> Artefact:
         """Fetch, open and check its newest global model, with all that predictions need; see ``muster.load``.

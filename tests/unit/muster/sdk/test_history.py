@@ -9,7 +9,7 @@ import pytest
 
 import muster
 from muster.sdk.figures import Figures
-from muster.sdk.history import Scored, frame
+from muster.sdk.history import Confused, Scored, frame
 
 
 def score(cycle: int, value: float | None, *, stage: str = "trained", split: str = "validation") -> Scored:
@@ -41,6 +41,18 @@ def test_what_was_not_recorded_is_told() -> None:
         Figures("trial", SCORES).learning_curve("validation.acuracy")
     with pytest.raises(muster.NotFound, match="no cycle has ended yet"):
         Figures("trial", ()).learning_curve()
+
+
+def test_the_last_confusion_matrix_is_drawn() -> None:
+    matrices = (Confused(1, "test", ((9, 9), (9, 9))), Confused(2, "test", ((5, 1), (0, 7))))
+    (axes,) = Figures("trial", SCORES, ("no", "yes"), matrices).confusion_matrix().axes
+    assert [text.get_text() for text in axes.texts] == ["5", "1", "0", "7"]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["no", "yes"]
+    assert axes.get_title() == "trial: test rows after cycle 2"
+    with pytest.raises(muster.NotFound, match="no evaluation recorded one"):
+        Figures("trial", SCORES, ("no", "yes"), matrices).confusion_matrix("train")
+    with pytest.raises(muster.NotFound, match="does not tell classes apart"):
+        Figures("trial", SCORES).confusion_matrix()
 
 
 @pytest.mark.parametrize("name", ["pandas", "matplotlib.figure"])
