@@ -57,13 +57,16 @@ class _Said:
     sequence: int
 
 
-async def bring_in(config: IngestConfig, settings: IngestSettings, *, patience_s: float) -> Outcome:
+async def bring_in(
+    config: IngestConfig, settings: IngestSettings, *, patience_s: float, broker: Broker | None = None
+) -> Outcome:
     """Store the files of a dataset, and register it as the edge.
 
     Args:
         config: What to load.
         settings: Of the edge.
         patience_s: How long to wait for the broker once the rows are stored.
+        broker: Where to say it; that of the settings if left out.
 
     Raises:
         MusterError: As ``ingest.run.ingest``; then nothing was stored or said.
@@ -80,8 +83,8 @@ async def bring_in(config: IngestConfig, settings: IngestSettings, *, patience_s
     endpoint = Endpoint(settings.server_url, identity.principal, identity.nkey_seed)
     try:
         async with AsyncExitStack() as stack:
-            broker = await _connect(stack, endpoint, patience_s)
-            said = await _say(event, broker, Voice(broker, identity, patience_s=patience_s), config)
+            there = broker or await _connect(stack, endpoint, patience_s)
+            said = await _say(event, there, Voice(there, identity, patience_s=patience_s), config)
     except Unavailable as error:
         raise Unavailable(
             f"revision {event.revision} of the dataset {event.dataset!r} is stored, but not announced: "

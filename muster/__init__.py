@@ -22,7 +22,8 @@ if TYPE_CHECKING:
         Unavailable,
         WorkerFailed,
     )
-    from muster import aio
+    from muster import aio, testing
+    from muster.artefacts import Artefact, load
     from muster.sdk.blocking import Experiment, Federation
     from muster.sdk.errors import ExperimentFailed, LinkRefused, ModelRefused, PlanRefused
     from muster.sdk.link import Link
@@ -40,15 +41,17 @@ _PLACES: Final = {
     ),
     **dict.fromkeys(("Experiment", "Federation"), "muster.sdk.blocking"),
     **dict.fromkeys(("ExperimentFailed", "LinkRefused", "ModelRefused", "PlanRefused"), "muster.sdk.errors"),
+    **dict.fromkeys(("Artefact", "load"), "muster.artefacts"),
     "Link": "muster.sdk.link",
     "Model": "muster.sdk.model",
     "Plan": "muster.sdk.plan",
     "Status": "muster.sdk.records",
 }
 """Name -> the module that has it."""
-_MODULES: Final = frozenset({"aio"})
+_MODULES: Final = frozenset({"aio", "testing"})
 
 __all__ = [
+    "Artefact",
     "Configuration",
     "Conflict",
     "Denied",
@@ -70,6 +73,8 @@ __all__ = [
     "Unavailable",
     "WorkerFailed",
     "aio",
+    "load",
+    "testing",
 ]
 
 

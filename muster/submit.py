@@ -207,11 +207,11 @@ async def submit(client: Client, draft: Draft, data: TaskData, holders: Holders)
 async def _sealed(
     client: Client, path: Path, experiment: ExperimentId, name: str, edges: Sequence[PrincipalId]
 ) -> SealedObject:
-    """A file of the vendor's, sealed for edges and stored."""
+    """A file of the vendor's, sealed for edges and for the vendor, who can fetch it with the model, and stored."""
     return await outgoing.upload_file(
         client.broker.blobs(),
         path,
         weights_address(client.owner, client.identity.principal, experiment, name),
         client.identity,
-        {edge: client.directory[edge].sealing for edge in edges},
+        {each: client.directory[each].sealing for each in (*edges, client.identity.principal)},
     )

@@ -82,6 +82,8 @@ def _edge(name: str) -> Iterator[str]:
 def _vendor(name: str, owner: str) -> Iterator[str]:
     yield subjects.events(owner=owner, entity="experiment", actor=name)
     yield f"w.{owner}.{name}.>"
+    # What it sealed itself, to have the model file again beside the model.
+    yield _gets(StreamName.WEIGHTS, f"w.{owner}.{name}.>")
     yield _gets(StreamName.WEIGHTS, f"w.{owner}.aggregator.*.*.c.*")
     yield _gets(StreamName.WEIGHTS, f"w.{owner}.aggregator.*.*.key.{name}")
     yield from _reads(name, StreamName.EVENTS, f"ev.{owner}.>")

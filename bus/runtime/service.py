@@ -13,7 +13,6 @@ import secrets
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Generic, TypeVar
@@ -77,19 +76,23 @@ async def serve(settings: S, build: Build[S], *, ready: asyncio.Event, stop: asy
         MusterError: What a task could not handle.
     """
     identity = Identity.load(settings.identity)
+    endpoint = Endpoint(settings.server_url, identity.principal, identity.nkey_seed)
+    async with JetStreamBroker.connect(endpoint, patient=True, stores=stores(settings.s3)) as broker:
+        await serve_on(broker, settings, build, ready=ready, stop=stop)
+
+
+async def serve_on(broker: Broker, settings: S, build: Build[S], *, ready: asyncio.Event, stop: asyncio.Event) -> None:
+    """``serve`` on a broker that is there, such as one in memory. Arguments and errors as ``serve``."""
+    identity = Identity.load(settings.identity)
     anchor = Principal.load(settings.anchor)
     settings.data.mkdir(parents=True, exist_ok=True)
-    endpoint = Endpoint(settings.server_url, identity.principal, identity.nkey_seed)
-    async with AsyncExitStack() as stack:
-        beside = stores(settings.s3)
-        broker = await stack.enter_async_context(JetStreamBroker.connect(endpoint, patient=True, stores=beside))
-        voice = Voice(broker, identity)
-        context = Context(settings, broker, voice, anchor, Directory(anchor), stop)
-        tasks = dict(await build(context))
-        tasks["lease"] = lambda: hold_lease(voice, settings.lease_s, stop)
-        ready.set()
-        _log.info("serving", extra={"principal": identity.principal})
-        await run_tasks(tasks, stop)
+    voice = Voice(broker, identity)
+    context = Context(settings, broker, voice, anchor, Directory(anchor), stop)
+    tasks = dict(await build(context))
+    tasks["lease"] = lambda: hold_lease(voice, settings.lease_s, stop)
+    ready.set()
+    _log.info("serving", extra={"principal": identity.principal})
+    await run_tasks(tasks, stop)
 
 
 async def run_tasks(tasks: Mapping[str, Task], stop: asyncio.Event) -> None:

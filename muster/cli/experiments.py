@@ -1,16 +1,13 @@
-"""``muster list``, ``log``, ``stop``, ``pause``, ``resume``, ``abort``, ``download``."""
+"""``muster list``, ``log``, ``stop``, ``pause``, ``resume``, ``abort``."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.markup import escape
 
-from bus.errors import NotFound
 from bus.events.experiments import AbortRequested, PauseRequested, Request, ResumeRequested, StopRequested
-from bus.weights import incoming
 from coordinator.domain.state import Experiment, Phase
 from muster import failures
 from muster.cli.frame import As, Federation, Frame, Json, table
@@ -180,34 +177,3 @@ def abort(
     _request(
         AbortRequested, experiment, reason, Frame(as_json=json, federation=federation, principal=as_), Phase.ABORTED
     )
-
-
-@app.command()
-def download(
-    experiment: Id,
-    out: Annotated[Path, typer.Option("--out", "-o", help="Directory for model.safetensors.")] = Path(),
-    federation: Federation = None,
-    as_: As = None,
-    json: Json = False,
-) -> None:
-    """Fetch, open and check the newest global model of an experiment."""
-    frame = Frame(as_json=json, federation=federation, principal=as_)
-
-    async def work() -> None:
-        async with frame.connect() as client:
-            found = await client.experiment(experiment)
-            model = found.global_model
-            if model is None:
-                raise NotFound(f"experiment {found.id} has no global model yet", code="model.missing")
-            out.mkdir(parents=True, exist_ok=True)
-            path = out / "model.safetensors"
-            await incoming.download_file(client.broker.blobs(), model, client.identity, path)
-        content = {
-            "experiment": found.id,
-            "path": str(path.resolve()),
-            "digest": model.digest,
-            "bytes": model.size_bytes,
-        }
-        frame.out.result(content, f"{path.resolve()}\n{model.digest}")
-
-    frame.run(work)

@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
 import typer
-import yaml
-from rich.console import RenderableType
 from rich.markup import escape
-from rich.table import Table
 
 from bus.errors import Invalid, treatment
-from bus.events.datasets import Split
-from muster.cli.frame import As, Federation, Frame, Json, table
-from muster.linking import Link, plan_for
+from muster.cli.frame import As, Federation, Frame, Json
+from muster.link_display import shown
 from muster.linking import link as link_to
-from muster.rows import total
+from muster.linking import plan_for
 from muster.vetting import Subject
-from training.dataset import SPLITS
 from training.errors import TrainingError
 from training.plan import Plan
-from training.preprocessing.choices import Derived
 
 app = typer.Typer()
 
@@ -60,10 +52,10 @@ def link(
             found.required()
         except Invalid as error:
             if not json:
-                frame.out.result({}, *_shown(found))
+                frame.out.result({}, *shown(found))
             frame.out.fail(error, content)
             return treatment(error).exit_code
-        frame.out.result(content, *_shown(found), f"\n{escape(model.name)} can be trained on {escape(dataset)}")
+        frame.out.result(content, *shown(found), f"\n{escape(model.name)} can be trained on {escape(dataset)}")
         return 0
 
     frame.run(work)
@@ -78,62 +70,3 @@ def _plan(file: Path | None, model: Path, dataset: str, target: str | None) -> P
         raise Invalid(error.message, code=error.code) from error
     data = plan.data.model_copy(update={"dataset": dataset, "target": target or plan.data.target})
     return plan.model_copy(update={"data": data})
-
-
-def _shown(found: Link) -> Iterator[RenderableType]:
-    yield _requirements(found)
-    yield ""
-    yield _edges(found)
-    yield ""
-    yield _columns(found)
-    yield ""
-    if found.derivable:
-        yield "features that can be made of these columns, e.g. in data.derive:"
-        for each in found.derivable:
-            yield escape(f"  - {_fragment(each)}")
-    else:
-        yield "no features can be made of these columns: too few hold numbers, or an owner does not permit it"
-    for problem in found.problems:
-        yield escape(f"\nto change, {problem.parameter}: {problem.fix}")
-        yield from (escape(f"  - {each}") for each in problem.problems)
-
-
-def _requirements(found: Link) -> Table:
-    shown = table("PARAMETER", "EXPECTED", "FOUND", "OK")
-    for each in found.requirements:
-        mark = {True: "yes", False: "[bold red]NO[/]", None: "?"}[each.ok]
-        shown.add_row(each.parameter, escape(each.expected), escape(each.found), mark)
-    return shown
-
-
-def _edges(found: Link) -> Table:
-    taken = {} if found.data is None else found.data.taken
-    shown = table("EDGE", "TRAIN", "TEST", *(["TAKEN"] if taken else []))
-    for edge, splits in found.edges.items():
-        parts = [*(splits.get(name) for name in SPLITS), *([taken.get(edge)] if taken else [])]
-        shown.add_row(edge, *(escape(_counts(part)) for part in parts))
-    together = [*(found.total[name] for name in SPLITS), *([total(taken.values())] if taken else [])]
-    shown.add_row("all", *(escape(_counts(part)) for part in together))
-    return shown
-
-
-def _counts(split: Split | None) -> str:
-    if split is None:
-        return "none"
-    classes = ", ".join(f"{name}: {count}" for name, count in sorted((split.classes or {}).items()))
-    return f"{split.rows}" + (f" ({classes})" if classes else "")
-
-
-def _columns(found: Link) -> Table:
-    shown = table("COLUMN", "KIND", "USE", "MISSING", "MODIFIABLE", "NOT AT")
-    for each in found.columns:
-        kinds = " or ".join(each.kinds) + ("" if each.words is None else f", {each.words} words")
-        modifiable = "yes" if each.modifiable else "no"
-        shown.add_row(escape(each.name), kinds, each.use, f"{each.missing:.1%}", modifiable, ", ".join(each.absent))
-    return shown
-
-
-def _fragment(example: Derived) -> str:
-    """As it stands in a plan, in one line."""
-    said = example.model_dump(mode="json", exclude_none=True)
-    return str(yaml.safe_dump(said, default_flow_style=True, sort_keys=False, width=math.inf)).strip()

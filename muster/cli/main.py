@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from muster.cli import (
+    artefacts,
     deadletters,
     demo,
     doctor,
@@ -39,6 +40,7 @@ for group in (
     link.app,
     run.app,
     experiments.app,
+    artefacts.app,
     look.app,
     proof.app,
     retention.app,

@@ -109,5 +109,15 @@ AREA: Final = Area(
                 "to be trusted"
             ),
         ),
+        Entry(
+            1412,
+            "predictions.format",
+            ("egress",),
+            Who.VENDOR,
+            "What a worker wrote as predictions are none of the rows that it was given.",
+            "The model's code ended the process, or wrote the file in the worker's place.",
+            "check the model file",
+            ("muster model check FILE",),
+        ),
     ),
 )

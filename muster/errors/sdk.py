@@ -1,4 +1,4 @@
-"""Errors M44..: the Python SDK."""
+"""Errors M44..: the Python SDK, and models that were downloaded."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Final
 from muster.errors.entry import Area, Entry, Who
 
 AREA: Final = Area(
-    "The Python SDK",
+    "The Python SDK, and models that were downloaded",
     (
         Entry(
             4401,
@@ -73,6 +73,106 @@ AREA: Final = Area(
             "A figure was asked for of something that the experiment has not recorded.",
             "No cycle has ended yet, the metric has another name, or no rows are kept for validation.",
             "take a name that the message gives, or set training.validation_split in the plan",
+        ),
+        Entry(
+            4408,
+            "artefact.missing",
+            ("not_found",),
+            Who.CALLER,
+            "A downloaded model is not where it should be.",
+            "Another directory, or a file of it was moved away.",
+            "name the directory that 'muster download' wrote, or download the model anew",
+            ("muster download ID --out model",),
+        ),
+        Entry(
+            4409,
+            "artefact.format",
+            ("invalid",),
+            Who.CALLER,
+            "What describes a downloaded model cannot be read.",
+            "It was changed by hand, or a later release wrote it.",
+            "download the model anew, with this release",
+        ),
+        Entry(
+            4410,
+            "artefact.digest",
+            ("integrity",),
+            Who.CALLER,
+            "A file of a downloaded model is not what was downloaded.",
+            "It was changed, or cut short by a full disk.",
+            "do not use it; download the model anew",
+        ),
+        Entry(
+            4411,
+            "artefact.code",
+            ("not_found",),
+            Who.VENDOR,
+            "A downloaded model is without the vendor's file, so that it cannot predict.",
+            "It is sealed for the edges and the vendor who submitted it, and by earlier releases for the edges alone.",
+            "name the vendor's file with it: code= in Python, --code on the command line",
+        ),
+        Entry(
+            4412,
+            "predict.missing",
+            ("not_found",),
+            Who.CALLER,
+            "The file of rows to predict for is not there.",
+            "A wrong path.",
+            "name a CSV file that exists",
+        ),
+        Entry(
+            4413,
+            "predict.columns",
+            ("invalid",),
+            Who.CALLER,
+            "The rows to predict for lack a column that the model needs.",
+            "A column has another name here than at the edges.",
+            "name the columns as the edges do",
+        ),
+        Entry(
+            4414,
+            "predict.rows",
+            ("invalid",),
+            Who.CALLER,
+            "The rows to predict for have no usable form.",
+            "Columns of different length, an array of another shape, or a file that is not CSV with a header.",
+            "give a CSV file, a data frame, a mapping of columns, or an array as the message says",
+        ),
+        Entry(
+            4415,
+            "predict.cell",
+            ("invalid",),
+            Who.CALLER,
+            "A cell of the rows to predict for is no number.",
+            "A word, or a number that is not finite, where the edges hold numbers.",
+            "correct the cell that the message names; leave a missing one empty",
+        ),
+        Entry(
+            4416,
+            "predict.probabilities",
+            ("invalid",),
+            Who.CALLER,
+            "Probabilities were asked of a model that gives none.",
+            "Some estimators only choose a class, and regressions give numbers.",
+            "ask for predictions alone",
+        ),
+        Entry(
+            4417,
+            "testing.missing",
+            ("not_found",),
+            Who.CALLER,
+            "A file of rows for a federation in memory is not there.",
+            "A wrong path.",
+            "name a CSV file that exists",
+        ),
+        Entry(
+            4418,
+            "testing.rows",
+            ("invalid",),
+            Who.CALLER,
+            "Rows for a federation in memory have no usable form.",
+            "They are neither a data frame nor a CSV file with a header, nor a pair of them.",
+            "give each edge one of these",
         ),
     ),
 )

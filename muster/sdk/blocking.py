@@ -10,16 +10,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar
 
+from muster.portal import Held, Portal
 from muster.sdk import experiment, federation, showing
 from muster.sdk.figures import Figures
 from muster.sdk.model import Model
 from muster.sdk.plan import Plan
-from muster.sdk.portal import Held, Portal
 from muster.sdk.records import Status
 
 A = TypeVar("A")
 P = ParamSpec("P")
 R = TypeVar("R")
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Face(Generic[A]):
@@ -45,12 +46,28 @@ def blocking(
     return call
 
 
+def documented_as(other: Callable[..., Any]) -> Callable[[F], F]:
+    """The method is documented by ``other``, and has a type of its own."""
+
+    def documented(method: F) -> F:
+        method.__doc__ = other.__doc__
+        return method
+
+    return documented
+
+
 class Experiment(Face[experiment.Experiment]):
     """One experiment; ``Federation.start`` and ``Federation.experiment`` give it."""
+
+    def __init__(self, through: Federation, inner: experiment.Experiment) -> None:
+        super().__init__(through._portal, inner)  # noqa: SLF001 - of this module
+        # The connection lasts as long as somebody may ask something of it.
+        self._through = through
 
     events = blocking(experiment.Experiment.events)
     wait = blocking(experiment.Experiment.wait)
     history = blocking(experiment.Experiment.history)
+    download = blocking(experiment.Experiment.download)
     pause = blocking(experiment.Experiment.pause)
     resume = blocking(experiment.Experiment.resume)
     stop = blocking(experiment.Experiment.stop)
@@ -71,7 +88,7 @@ class Experiment(Face[experiment.Experiment]):
         """What can be drawn of what is recorded so far. Raises as ``muster.aio.Experiment.figures``."""
         return self._portal.call(self._inner.figures())
 
-    @functools.wraps(experiment.Experiment.follow)
+    @documented_as(experiment.Experiment.follow)
     def follow(self, *, progress: bool = True) -> Status:  # noqa: D102 - that of what it wraps
         with showing.events(progress=progress) as tell:
             return self._portal.call(self._inner.followed(self._portal.here(tell)))
@@ -123,19 +140,19 @@ class Federation(Face[federation.Federation]):
         """As whom it is connected."""
         return self._inner.principal
 
-    @functools.wraps(federation.Federation.experiment)
+    @documented_as(federation.Federation.experiment)
     def experiment(self, identity: str) -> Experiment:  # noqa: D102 - as above
-        return Experiment(self._portal, self._portal.call(self._inner.experiment(identity)))
+        return Experiment(self, self._portal.call(self._inner.experiment(identity)))
 
-    @functools.wraps(federation.Federation.upload)
+    @documented_as(federation.Federation.upload)
     def upload(self, model: Path | str, weights: Path | str | None = None, *, progress: bool = True) -> Model:  # noqa: D102 - as above
         tell = self._portal.here(showing.checks(progress=progress))
         return self._portal.call(self._inner.checked_model(model, weights, tell))
 
-    @functools.wraps(federation.Federation.start)
+    @documented_as(federation.Federation.start)
     def start(self, plan: Plan | Path | str, *, check: bool | None = None, progress: bool = True) -> Experiment:  # noqa: D102 - as above
         tell = self._portal.here(showing.checks(progress=progress))
-        return Experiment(self._portal, self._portal.call(self._inner.started(plan, check, tell)))
+        return Experiment(self, self._portal.call(self._inner.started(plan, check, tell)))
 
     def close(self) -> None:
         """Disconnect. Experiments go on without it. Closing again is harmless."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from bus.errors import Timeout
@@ -10,11 +11,13 @@ from bus.events.base import ExperimentId
 from bus.events.experiments import AbortRequested, PauseRequested, Request, ResumeRequested, StopRequested
 from bus.wire.record import Record
 from coordinator.domain.state import Phase
+from muster import artefacts
+from muster.artefacts import Artefact
 from muster.client import Client
 from muster.follow import View, ended, follow
 from muster.sdk import records, showing
 from muster.sdk.figures import Figures
-from muster.sdk.history import frame, scored
+from muster.sdk.history import confused, frame, scored
 from muster.sdk.listing import Listing
 from muster.sdk.records import Happening, Status
 from muster.story import told
@@ -122,7 +125,22 @@ class Experiment:
             Unavailable: The federation is away.
         """
         found = await self._client.experiment(self._id)
-        return Figures(found.spec.name, scored(await self._records()))
+        records = await self._records()
+        return Figures(found.spec.name, scored(records), found.spec.data.classes, confused(records))
+
+    async def download(self, directory: Path | str) -> Artefact:
+        """Fetch, open and check its newest global model, with all that predictions need; see ``muster.load``.
+
+        Args:
+            directory: Where to; made if missing. What an earlier download left there is replaced.
+
+        Raises:
+            NotFound: There is no global model yet, or its weights are gone.
+            Integrity: Something in the store is not what the log says.
+            Unavailable: The federation is away.
+        """
+        found = await self._client.experiment(self._id)
+        return await artefacts.download(self._client, found, await asyncio.to_thread(artefacts.placed, directory))
 
     async def pause(self, reason: str = "") -> Status:
         """Open no further cycle until it is resumed; returns within ten seconds, the cycle that runs may take longer.

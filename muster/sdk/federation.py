@@ -154,7 +154,7 @@ class Federation:
         """
         await self._client.refresh()
         with refused_as(LinkRefused):
-            return Link.of(model, dataset, target, await self._client.datasets())
+            return Link.of(model, dataset, target, await self._client.datasets(), await self._client.edges())
 
     async def start(self, plan: Plan | Path | str, *, check: bool | None = None, progress: bool = True) -> Experiment:
         """Submit an experiment; returns as soon as it is in the log.
@@ -183,7 +183,7 @@ class Federation:
             with refused_as(ModelRefused):
                 model = await asyncio.to_thread(Subject.read, wanted.model, wanted.weights)
             draft = submit.with_model(wanted, model)
-            data, holders = submit.resolve(draft, await self._client.datasets())
+            data, holders = submit.resolve(draft, await self._client.datasets(), await self._client.edges())
             if check or (check is None and model.code not in self._checked):
                 with refused_as(ModelRefused):
                     await submit.check(draft, data, tell)

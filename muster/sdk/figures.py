@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from io import BytesIO
+from itertools import product
 from typing import TYPE_CHECKING, Any, Final
 
 from bus.errors import NotFound
 from bus.suggestions import did_you_mean
-from muster.sdk.history import Scored
+from muster.sdk.history import Confused, Scored
 from muster.sdk.libraries import library
 
 if TYPE_CHECKING:
@@ -25,11 +26,21 @@ class Figures:
     Args:
         name: Of the experiment.
         scores: All of them.
+        classes: What it tells apart; ``None`` if it predicts a number.
+        confusions: All matrices that are recorded.
     """
 
-    def __init__(self, name: str, scores: Sequence[Scored]) -> None:
+    def __init__(
+        self,
+        name: str,
+        scores: Sequence[Scored],
+        classes: Sequence[str] | None = None,
+        confusions: Sequence[Confused] = (),
+    ) -> None:
         self._name = name
         self._scores = scores
+        self._classes = classes or ()
+        self._confusions = confusions
 
     def __repr__(self) -> str:
         return f"<figures: {', '.join(self.curves) or 'nothing is recorded yet'}>"
@@ -63,6 +74,36 @@ class Figures:
         axes.grid(alpha=0.3)
         if axes.lines:
             axes.legend()
+        return figure
+
+    def confusion_matrix(self, split: str = "test") -> Figure:
+        """How many rows of each class were taken for which, by the last model that was evaluated.
+
+        Args:
+            split: Of which rows.
+
+        Raises:
+            NotFound: None is recorded: the experiment is about a number, has too many classes, has not been evaluated
+                yet, or ran in a release that did not record any.
+            Configuration: matplotlib is not installed.
+        """
+        found = [each for each in self._confusions if each.split == split]
+        if not found:
+            why = "it does not tell classes apart" if not self._classes else "no evaluation recorded one"
+            raise NotFound(f"no confusion matrix is recorded for the {split} rows: {why}", code="sdk.unrecorded")
+        counts = found[-1].counts
+        most = max(1, *map(max, counts))
+        figure, axes = _figure()
+        axes.imshow(counts, cmap="Blues", vmin=0)
+        places = range(len(self._classes))
+        axes.set_xticks(places, self._classes, rotation=45, ha="right")
+        axes.set_yticks(places, self._classes)
+        for row, column in product(places, places):
+            count = counts[row][column]
+            color = "white" if 2 * count > most else "black"
+            axes.text(column, row, str(count), ha="center", va="center", color=color)
+        title = f"{self._name}: {split} rows after cycle {found[-1].cycle}"
+        axes.set(title=title, xlabel="predicted class", ylabel="true class")
         return figure
 
 

@@ -52,6 +52,31 @@ def scored(records: Iterable[Record]) -> tuple[Scored, ...]:
     )
 
 
+@dataclass(frozen=True)
+class Confused:
+    """Which classes were taken for which, over all edges.
+
+    Attributes:
+        cycle: Number of the training cycle.
+        split: Of the rows that were counted.
+        counts: True class -> predicted class -> rows, in the order of the experiment's classes.
+    """
+
+    cycle: int
+    split: str
+    counts: tuple[tuple[int, ...], ...]
+
+
+def confused(records: Iterable[Record]) -> tuple[Confused, ...]:
+    """All confusion matrices that a history tells of, in its order."""
+    return tuple(
+        Confused(record.body.cycle.number, each.split, each.counts)
+        for record in records
+        if isinstance(record.body, ModelEvaluated)
+        for each in getattr(record.body, "confusion", ())
+    )
+
+
 def frame(scores: Iterable[Scored]) -> pd.DataFrame:
     """A table with a row per score and the columns of ``Scored``; a value that is not there is NaN.
 

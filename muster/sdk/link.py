@@ -6,57 +6,51 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
-from bus.events.base import PrincipalId
-from bus.events.datasets import DatasetRegistered
-from muster import submit
-from muster.sdk.listing import html_table, text_table
+from bus.errors import Invalid
+from bus.events.experiments import TaskData
+from muster import link_display, linking
+from muster.linking import Datasets
+from muster.requirements import Enrolled
+from muster.sdk.errors import LinkRefused
+from muster.sdk.listing import html_of, text_of
 from muster.sdk.model import Model
 from muster.sdk.plan import Plan
 
-_DRAFT_CYCLES = 1
 
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Link:
     """A model that fits a dataset at every edge that holds it.
 
     Attributes:
         model: The model.
-        dataset: The dataset's name.
-        target: Column to be learned.
-        features: Columns to learn from.
-        classes: All classes of all edges; ``None`` where the target is not a class.
-        edges: Edge -> ``train`` and ``test`` -> rows.
+        found: Every parameter with what was expected and found, rows per class at each edge, the columns, and the
+            features that can be made of them.
     """
 
     model: Model
-    dataset: str
-    target: str
-    features: tuple[str, ...]
-    classes: tuple[str, ...] | None
-    edges: Mapping[str, Mapping[str, int]]
+    found: linking.Link
 
     @classmethod
-    def of(
-        cls,
-        model: Model,
-        dataset: str,
-        target: str | None,
-        datasets: Mapping[Any, Mapping[PrincipalId, DatasetRegistered]],
-    ) -> Self:
+    def of(cls, model: Model, dataset: str, target: str | None, datasets: Datasets, enrolled: Enrolled) -> Self:
         """Hold a model to a dataset.
 
         Raises:
             NotFound: Nobody registered it.
-            Invalid: It does not fit.
+            LinkRefused: It does not fit.
         """
-        plan = _plan(model, dataset, target, {"name": model.path.stem, "cycles": _DRAFT_CYCLES})
-        data, holders = submit.resolve(submit.with_model(plan, model.subject), datasets)
-        edges: dict[str, Mapping[str, int]] = {
-            str(edge): {name: split.rows for name, split in body.splits.items()}
-            for edge, body in sorted(holders.items())
-        }
-        return cls(model, dataset, data.target, data.features, data.classes, edges)
+        asked = linking.plan_for(model.path, dataset, target)
+        found = linking.link(model.header, asked, datasets, enrolled)
+        try:
+            found.required()
+        except Invalid as error:
+            shown = text_of(link_display.requirements(found))
+            raise LinkRefused(f"{error.message}\n\n{shown}", code=error.code, **error.details) from error
+        return cls(model, found)
+
+    @property
+    def data(self) -> TaskData:
+        """What is learnt from what: ``features``, ``target``, ``classes``."""
+        return self.found.required()
 
     def plan(self, name: str, *, cycles: int, **fields: Any) -> Plan:  # noqa: ANN401 - values of fields
         """A plan that trains this model on this data.
@@ -69,30 +63,20 @@ class Link:
         Raises:
             PlanRefused: A field is unknown or a value impossible; every one is named.
         """
-        return _plan(self.model, self.dataset, self.target, {"name": name, "cycles": cycles, **fields})
-
-    def _rows(self) -> list[list[str]]:
-        return [
-            [edge, *(str(rows.get(split, 0)) for split in ("train", "test"))]
-            for edge, rows in sorted(self.edges.items())
-        ]
-
-    def _title(self) -> str:
-        goal = f"{len(self.classes)} classes" if self.classes is not None else "a number"
-        fits = f"{self.model.path.name} fits {self.dataset!r}"
-        return f"{fits}: {len(self.features)} columns to learn {self.target!r}, {goal}"
+        chosen = {"dataset": self.found.dataset, "target": self.found.target}
+        data = {**chosen, **dict(fields.pop("data", {}))} if isinstance(fields.get("data", {}), Mapping) else None
+        if data is not None:
+            fields["data"] = data
+        if self.model.weights is not None:
+            fields.setdefault("weights", self.model.weights)
+        return Plan.model_validate({"name": name, "model": self.model.path, "cycles": cycles, **fields})
 
     def __repr__(self) -> str:
-        return f"{self._title()}\n{text_table(_HEADINGS, self._rows())}"
+        return f"{self._title()}\n\n{text_of(*link_display.shown(self.found))}"
 
     def _repr_html_(self) -> str:
-        return f"<p>{self._title()}</p>{html_table(_HEADINGS, self._rows())}"
+        tables = (link_display.requirements(self.found), link_display.edges(self.found))
+        return f"<p>{self._title()}</p>{''.join(map(html_of, tables))}"
 
-
-_HEADINGS = ("edge", "training rows", "test rows")
-
-
-def _plan(model: Model, dataset: str, target: str | None, fields: Mapping[str, Any]) -> Plan:
-    data = {"dataset": dataset, "target": target, **dict(fields.get("data") or {})}
-    weights = {} if model.weights is None else {"weights": model.weights}
-    return Plan.model_validate({"model": model.path, **weights, **fields, "data": data})
+    def _title(self) -> str:
+        return f"{self.model.path.name} can be trained on {self.found.dataset}"

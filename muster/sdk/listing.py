@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from html import escape
-from typing import Generic, TypeVar, overload
+from typing import Final, Generic, TypeVar, overload
 
-from rich.console import Console
+from rich import markup
+from rich.console import Console, RenderableType
+from rich.table import Table
 
 from muster.display import table
 
 T = TypeVar("T")
+_WIDTH: Final = 200
 Columns = Mapping[str, Callable[[T], object]]
 """Heading -> what stands below it for one entry."""
 
@@ -57,17 +60,39 @@ class Listing(Sequence[T], Generic[T]):
 
 def text_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A table of plain text."""
-    shown = table(*(heading.upper() for heading in headings))
-    for row in rows:
-        shown.add_row(*row)
-    console = Console(width=200, color_system=None, markup=False, highlight=False, force_jupyter=False)
-    with console.capture() as capture:
-        console.print(shown)
-    return "\n".join(line.rstrip() for line in capture.get().rstrip("\n").splitlines())
+    return text_of(_table((heading.upper() for heading in headings), rows))
 
 
 def html_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """The same as HTML; nothing of what the cells say is taken for markup."""
-    head = "".join(f"<th>{escape(heading)}</th>" for heading in headings)
-    body = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows)
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    """The same as HTML."""
+    return html_of(_table(headings, rows))
+
+
+def text_of(*parts: RenderableType) -> str:
+    """What rich would print, as plain text."""
+    console = Console(width=_WIDTH, color_system=None, highlight=False, force_jupyter=False)
+    with console.capture() as capture:
+        for part in parts:
+            console.print(part)
+    return "\n".join(line.rstrip() for line in capture.get().rstrip("\n").splitlines())
+
+
+def html_of(shown: Table) -> str:
+    """A table of rich's as HTML; nothing of what the cells say is taken for HTML."""
+    columns = [[_plain(cell) for cell in column.cells] for column in shown.columns]
+    head = "".join(f"<th>{escape(_plain(column.header).lower())}</th>" for column in shown.columns)
+    rows = "".join(
+        f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in zip(*columns, strict=True)
+    )
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+
+
+def _table(headings: Iterable[str], rows: Iterable[Sequence[str]]) -> Table:
+    made = table(*headings)
+    for row in rows:
+        made.add_row(*map(markup.escape, row))
+    return made
+
+
+def _plain(cell: RenderableType) -> str:
+    return markup.render(cell).plain if isinstance(cell, str) else str(cell)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from types import MappingProxyType
 from typing import Any, Final, Self
 
@@ -122,6 +122,7 @@ class Status:
         waiting_for: What it waits for; ``None`` if for nothing.
         queue_position: From 1; ``None`` if it does not wait for room.
         model: Digest of the newest global model; ``None`` before the first.
+        decided: What scores of its global models led to, such as an early end; a line each.
         scores: Of the newest outcome.
         failure: Why the last attempt at a cycle failed: code, number, message, edge, phase, next step, ...
     """
@@ -137,6 +138,7 @@ class Status:
     waiting_for: str | None
     queue_position: int | None
     model: str | None
+    decided: tuple[str, ...]
     scores: tuple[FederatedScore, ...]
     failure: Mapping[str, Any] | None
 
@@ -144,13 +146,11 @@ class Status:
     def of(cls, facts: Mapping[str, Any]) -> Self:
         """From the facts of ``muster.summary``."""
         failure = facts["failure"]
-        return cls(
-            **{
-                **facts,
-                "scores": tuple(FederatedScore.model_validate(score) for score in facts["scores"]),
-                "failure": None if failure is None else MappingProxyType(failure),
-            }
-        )
+        kept = {field.name: facts[field.name] for field in fields(cls)}
+        kept["decided"] = tuple(facts["decided"])
+        kept["scores"] = tuple(FederatedScore.model_validate(score) for score in facts["scores"])
+        kept["failure"] = None if failure is None else MappingProxyType(failure)
+        return cls(**kept)
 
     @property
     def over(self) -> bool:
@@ -167,6 +167,7 @@ class Status:
         cycles = f"{self.cycles_done} of {self.cycles}"
         shown: list[tuple[str, object]] = [("experiment", self.id), ("name", self.name), ("state", self.state)]
         shown += [("dataset", self.dataset), ("cycles", cycles), ("waiting for", self.waiting_for)]
+        shown += [("decided", line) for line in self.decided]
         shown += [(score.split, score_text(score)) for score in self.scores]
         if self.failure is not None:
             shown.append(("failure", self.failure["message"]))

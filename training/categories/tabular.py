@@ -78,12 +78,7 @@ def read(dataset: Dataset, split: str, task: Task) -> Table:
     Raises:
         TrainingError: A column is missing or of the wrong kind, or a label is none of the classes.
     """
-    words = task.prepared.words
-    columns = [
-        _places(*dataset.labels(name, split), words[name]) if name in words else dataset.numbers(name, split)
-        for name in task.features
-    ]
-    features = np.stack(columns, axis=1) if columns else np.zeros((dataset.rows(split), 0))
+    features = read_features(dataset, split, task)
     target: NDArray[Any]
     if task.classes is None:
         target = dataset.numbers(task.target, split)
@@ -92,6 +87,20 @@ def read(dataset: Dataset, split: str, task: Task) -> Table:
         target = _codes(*dataset.labels(task.target, split), task)
         known = target >= 0
     return Table(features[known], target[known])
+
+
+def read_features(dataset: Dataset, split: str, task: Task) -> NDArray[np.float64]:
+    """The features of all rows of a split, see ``Table``; there need be no target.
+
+    Raises:
+        TrainingError: A column is missing or of the wrong kind.
+    """
+    words = task.prepared.words
+    columns = [
+        _places(*dataset.labels(name, split), words[name]) if name in words else dataset.numbers(name, split)
+        for name in task.features
+    ]
+    return np.stack(columns, axis=1) if columns else np.zeros((dataset.rows(split), 0))
 
 
 def _codes(codes: NDArray[np.int32], labels: tuple[str, ...], task: Task) -> NDArray[np.int64]:

@@ -45,7 +45,7 @@ class Task(StrEnum):
     EVALUATE = "evaluate"
     """Score the received model on the test rows."""
     PREDICT = "predict"
-    """Write the received model's predictions for the test rows; they stay at the site."""
+    """Write the received model's predictions for all test rows, whose target need not be known; see ``predictions``."""
 
     @property
     def needs_data(self) -> bool:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 from training.categories import tabular
 from training.categories.tabular import Table
@@ -14,11 +12,12 @@ from training.dataset import Dataset
 from training.errors import Phase, data_error, during, model_error
 from training.guidance import Run
 from training.registry import Registry, TabularModel
-from training.scores import ClassPrediction, Where
+from training.scores import Where
 from training.weights import Weights, read_weights, write_weights
 from training.worker.candidate import Candidate
 from training.worker.config import PREDICTIONS, STATE, WEIGHTS, Config, Task
 from training.worker.output import Output
+from training.worker.predictions import Predictions
 from training.worker.validating import Validation
 
 
@@ -68,10 +67,14 @@ class Work:
             raise model_error("worker.weights", "this task needs weights, and was given none")
         return read_weights(self.config.weights)
 
-    def _table(self, split: str) -> Table:
+    @property
+    def _dataset(self) -> Dataset:
         if self.config.dataset is None:
             raise data_error("data.missing", "this task needs a dataset, and was given none")
-        return tabular.read(Dataset.open(self.config.dataset), split, self.config.tabular)
+        return Dataset.open(self.config.dataset)
+
+    def _table(self, split: str) -> Table:
+        return tabular.read(self._dataset, split, self.config.tabular)
 
     def _run(self) -> Run:
         config = self.config
@@ -113,19 +116,11 @@ class Work:
         self.output.metrics(len(table), found)
 
     def _predict(self) -> None:
-        task, table = self.config.tabular, self._table("test")
-        predicted = tabular.predict(table.features, self._received, self._model, task)
-        values: list[Any]
-        if isinstance(predicted, ClassPrediction):
-            assert task.classes is not None
-            values = [task.classes[code] for code in predicted.codes]
-        else:
-            values = predicted.tolist()
-        with (self.output.directory / PREDICTIONS).open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            writer.writerow([task.target])
-            writer.writerows([value] for value in values)
-        self.output.metrics(len(table), ())
+        task = self.config.tabular
+        features = tabular.read_features(self._dataset, "test", task)
+        predicted = tabular.predict(features, self._received, self._model, task)
+        Predictions.of(predicted, task).write(self.output.directory / PREDICTIONS, task)
+        self.output.metrics(len(features), ())
 
     def _validate(self) -> None:
         Validation(self.candidate, self.output).run()

@@ -152,8 +152,8 @@ async def test_a_framework_says_what_memory_it_needs(
 async def test_predictions_stay_in_the_output(bench: Bench) -> None:
     ended, output = await bench.run(Task.PREDICT, weights=await prepared(bench))
     assert ended.error is None
-    lines = (output / "predictions.csv").read_text().split()
-    assert lines[0] == "y"
+    lines = (output / "predictions.csv").read_text().splitlines()
+    assert lines[0] == "y,probability of no,probability of yes"
     assert len(lines) == 31
 
 

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from bus.errors import Invalid
-from muster.sdk.portal import Held, Portal
+from muster.portal import Held, Portal
 
 
 @pytest.fixture

@@ -6,9 +6,10 @@ import asyncio
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from queue import SimpleQueue
-from typing import Any, Generic, ParamSpec, TypeVar
+from types import TracebackType
+from typing import Any, Generic, ParamSpec, Self, TypeVar
 
 from bus.errors import Invalid
 
@@ -47,6 +48,8 @@ class Portal:
         except BaseException:
             future.cancel()
             raise
+        finally:
+            self._errands.pop(threading.get_ident(), None)
 
     def here(self, tell: Callable[P, None]) -> Callable[P, None]:
         """``tell``, to be called on the loop, and run by the caller of the next ``call`` while it waits.
@@ -56,17 +59,38 @@ class Portal:
         caller = threading.get_ident()
 
         def errand(*args: P.args, **kwargs: P.kwargs) -> None:
-            self._errands[caller].put(lambda: tell(*args, **kwargs))
+            if (waiting := self._errands.get(caller)) is not None:
+                waiting.put(lambda: tell(*args, **kwargs))
 
         return errand
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
 
     def close(self) -> None:
         """End the loop and its thread. Closing again is harmless."""
         if self._loop.is_closed():
             return
+        asyncio.run_coroutine_threadsafe(self._end(), self._loop).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
+
+    async def _end(self) -> None:
+        """What ``asyncio.run`` does at its end."""
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
+        await self._loop.shutdown_asyncgens()
+        # An interpreter that ends starts no thread any more, and this would need one.
+        with suppress(RuntimeError):
+            await self._loop.shutdown_default_executor()
 
 
 class Held(Generic[T]):
