@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 
 FAULTS ?= 200
 
-.PHONY: demo test slow faults scale bench bench-limit bench-large bench-memory check fmt docs clean
+.PHONY: demo test slow faults scale bench bench-limit bench-large bench-memory bench-accuracy check fmt docs clean
 
 demo: $(VENV)/.core
 	$(BIN)/muster demo
@@ -32,6 +32,9 @@ bench-large: $(VENV)/.dev
 
 bench-memory: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.memory $(ARGS)
+
+bench-accuracy: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.accuracy $(ARGS)
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .

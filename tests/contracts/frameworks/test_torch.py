@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
-from support.bodies import run
 from support.frameworks import FRAMEWORKS, identified
 from training.plan import Training
 from training.schedules import Cosine
 from training.testing import WORKER_CHECKS, Case, Check, pairs
-from training.weights import read_weights, write_weights
 
 STEPS = Training(epochs=8, learning_rate=0.05, batch_size=8)
 ADAM = STEPS.model_copy(update={"optimizer": "adam", "learning_rate": 0.01})
@@ -53,19 +49,3 @@ def test_in_workers(check: Check) -> None:
     # What a plan may say beyond a number reaches a worker whole.
     falling = Cosine(schedule="cosine", rate=0.1, over=16.0, end=0.001)
     check(CASES["layers"].told(freeze=("0.*",), gradient_clip=0.5, learning_rate=falling))
-
-
-def test_a_federation_of_one_edge_is_local_training(tmp_path: Path) -> None:
-    """What the aggregator makes of one update is that update, bit for bit: running means and counts too."""
-    case = CASES["dropout and normalisation"]
-    local = federated = case.first()
-    for cycle in (1, 2):
-        local = local.replaced("model", case.learn(local.part("model"), cycle=cycle))
-        update = federated.replaced("model", case.learn(federated.part("model"), cycle=cycle))
-        before, after, path = tmp_path / "before", tmp_path / "after", tmp_path / "model"
-        write_weights(before, federated)
-        write_weights(after, update)
-        path.write_bytes(run("fedavg", [after.read_bytes()], [60], previous=before.read_bytes()).model)
-        federated = read_weights(path)
-    assert local.tensors.keys() == federated.tensors.keys()
-    assert all(each.tobytes() == federated.tensors[name].tobytes() for name, each in local.tensors.items())
