@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,7 @@ from training import guidance, weighting
 from training.contract.fits import misfits
 from training.contract.header import Header
 from training.errors import TrainingError
+from training.losses import LossFile
 from training.plan import Encoding as Wanted
 from training.plan import Plan
 from training.plan import Strategy as PlanStrategy
@@ -32,7 +34,7 @@ from training.preprocessing.asked import Asked
 from training.preprocessing.preparation import Preparation
 from training.registry import Registry, default_registry
 from training.suggestions import known_or_nearest
-from training.worker.config import Config
+from training.worker.config import MODEL, Config
 
 _CLASSIFICATION: Final = "tabular_classification"
 
@@ -67,7 +69,7 @@ def read_draft(path: Path, registry: Registry | None = None) -> Draft:
     try:
         plan = Plan.load(path)
         model = Subject.read(path.parent / plan.model, plan.weights and path.parent / plan.weights, registry)
-        plan = with_defaults(plan, model.header)
+        plan, model = with_own_loss(with_defaults(plan, model.header), model, path.parent)
         guidance.check(plan.strategy, plan.training)
         weighting.require_classes(plan.training.class_weights, has_classes=model.header.category == _CLASSIFICATION)
     except TrainingError as error:
@@ -82,6 +84,20 @@ def with_defaults(plan: Plan, header: Header) -> Plan:
     if plan.training.batch_size is not None or header.batch_size is None:
         return plan
     return plan.model_copy(update={"training": plan.training.model_copy(update={"batch_size": header.batch_size})})
+
+
+def with_own_loss(plan: Plan, model: Subject, folder: Path) -> tuple[Plan, Subject]:
+    """Plan and model with the loss file of the plan, if it has one, among the model's files.
+
+    Raises:
+        Invalid: The file is not there, or cannot be what it has to be.
+    """
+    loss = plan.training.own_loss
+    if loss is None:
+        return plan, model
+    # From here on it lies beside the model, wherever it was found.
+    training = plan.training.model_copy(update={"loss": LossFile(file=loss.name)})
+    return plan.model_copy(update={"training": training}), model.with_loss(loss, folder)
 
 
 def settled(name: str, parameters: Mapping[str, float]) -> Strategy:
@@ -214,7 +230,11 @@ async def submit(client: Client, draft: Draft, data: TaskData, holders: Holders)
     )
     encoding = encodings.check(encoding_of(plan.transport.encoding), strategy.name)
     experiment = ExperimentId(str(ULID()))
-    code = await _sealed(client, draft.model.path, experiment, "code", edges)
+    with tempfile.TemporaryDirectory(prefix="muster-submit-") as folder:
+        # What was read and checked, whatever became of the file since.
+        packed = Path(folder) / MODEL
+        packed.write_bytes(draft.model.code)
+        code = await _sealed(client, packed, experiment, "code", edges)
     weights = draft.model.weights
     pretrained = None if weights is None else await _sealed(client, weights, experiment, PRETRAINED, edges)
     submitted = ExperimentSubmitted(

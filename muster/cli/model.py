@@ -11,7 +11,8 @@ from rich.text import Text
 from muster.cli.frame import Frame, Json, Output
 from muster.vetting import Subject, refusal, vet
 from training.contract.report import State, Step
-from training.plan import Limits
+from training.losses import LossFile
+from training.plan import Limits, Training
 from training.worker.config import Config
 
 app = typer.Typer(no_args_is_help=True, help="Look at model files, without a federation.")
@@ -34,6 +35,7 @@ def check(
         Path | None,
         typer.Option(help="A safetensors file to begin with.", show_default="<model>_weights.safetensors beside it"),
     ] = None,
+    loss: Annotated[Path | None, typer.Option(help="A Python file with a loss, as training.loss names one.")] = None,
     features: Annotated[
         int | None, typer.Option(min=1, help="Columns to learn from.", show_default="as the file says, or 8")
     ] = None,
@@ -51,7 +53,10 @@ def check(
     frame = Frame(as_json=json)
 
     async def work() -> None:
-        subject = Subject.read(file, weights)
+        subject, training = Subject.read(file, weights), Training()
+        if loss is not None:
+            own = LossFile(file=loss.name)
+            subject, training = subject.with_loss(own, loss.parent), Training(loss=own)
         header = subject.header
         count = classes or header.output_classes or _CLASSES
         config = Config(
@@ -60,6 +65,7 @@ def check(
             features=tuple(f"f{place}" for place in range(features or header.num_feature_points or _FEATURES)),
             target="target",
             classes=tuple(f"c{place:04}" for place in range(count)) if header.category == _CLASSIFICATION else None,
+            training=training,
             limits=Limits(wall_s=wall_s),
         )
         report, error = await vet(subject, config, lambda step: show(frame.out, step))
