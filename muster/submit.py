@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,12 +27,13 @@ from muster.vetting import Subject, Tell, quiet, refusal, vet
 from training import guidance, weighting
 from training.contract.header import Header
 from training.errors import TrainingError
+from training.losses import LossFile
 from training.plan import Encoding as Wanted
 from training.plan import Plan
 from training.plan import Strategy as PlanStrategy
 from training.preprocessing.preparation import Preparation
 from training.registry import Registry, default_registry
-from training.worker.config import Config
+from training.worker.config import MODEL, Config
 
 
 @dataclass(frozen=True)
@@ -65,16 +67,22 @@ def read_draft(path: Path, registry: Registry | None = None) -> Draft:
     except TrainingError as error:
         raise Invalid(error.message, code=error.code) from error
     folder = path.parent
-    return with_model(plan, Subject.read(folder / plan.model, plan.weights and folder / plan.weights, registry))
+    model = Subject.read(folder / plan.model, plan.weights and folder / plan.weights, registry)
+    return with_model(plan, model, folder)
 
 
-def with_model(plan: Plan, model: Subject) -> Draft:
+def with_model(plan: Plan, model: Subject, folder: Path | None = None) -> Draft:
     """A plan with its model.
+
+    Args:
+        plan: The plan.
+        model: The model that it names.
+        folder: What a loss file in it is relative to; the working directory if left out.
 
     Raises:
         Invalid: They do not go together, or the plan asks for something that there is not.
     """
-    plan = with_defaults(plan, model.header)
+    plan, model = with_own_loss(with_defaults(plan, model.header), model, folder or Path.cwd())
     try:
         guidance.check(plan.strategy, plan.training)
         weighting.require_classes(plan.training.class_weights, has_classes=model.header.category == CLASSIFICATION)
@@ -91,6 +99,20 @@ def with_defaults(plan: Plan, header: Header) -> Plan:
     if plan.training.batch_size is not None or header.batch_size is None:
         return plan
     return plan.model_copy(update={"training": plan.training.model_copy(update={"batch_size": header.batch_size})})
+
+
+def with_own_loss(plan: Plan, model: Subject, folder: Path) -> tuple[Plan, Subject]:
+    """Plan and model with the loss file of the plan, if it has one, among the model's files.
+
+    Raises:
+        Invalid: The file is not there, or cannot be what it has to be.
+    """
+    loss = plan.training.own_loss
+    if loss is None:
+        return plan, model
+    # From here on it lies beside the model, wherever it was found.
+    training = plan.training.model_copy(update={"loss": LossFile(file=loss.name)})
+    return plan.model_copy(update={"training": training}), model.with_loss(loss, folder)
 
 
 def settled(name: str, parameters: Mapping[str, float]) -> Strategy:
@@ -176,7 +198,11 @@ async def submit(client: Client, draft: Draft, data: TaskData, holders: Holders)
     )
     encoding = encodings.check(encoding_of(plan.transport.encoding), strategy.name)
     experiment = ExperimentId(str(ULID()))
-    code = await _sealed(client, draft.model.path, experiment, "code", edges)
+    with tempfile.TemporaryDirectory(prefix="muster-submit-") as folder:
+        # What was read and checked, whatever became of the file since.
+        packed = Path(folder) / MODEL
+        packed.write_bytes(draft.model.code)
+        code = await _sealed(client, packed, experiment, "code", edges)
     weights = draft.model.weights
     pretrained = None if weights is None else await _sealed(client, weights, experiment, PRETRAINED, edges)
     submitted = ExperimentSubmitted(

@@ -6,7 +6,7 @@ import asyncio
 import shutil
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -14,12 +14,13 @@ from pydantic import ValidationError
 
 from bus.errors import Invalid
 from muster.errors.catalogue import of_failure
-from training.contract import pretrained
+from training.contract import loss_file, pretrained
 from training.contract.header import Header, check_header
 from training.contract.model import read_model
 from training.contract.report import EIGHT, MEANINGS, Check, Report, State, Step
 from training.errors import Category, TrainingError
-from training.plan import Limits
+from training.losses import LossFile
+from training.plan import Limits, Training
 from training.registry import Registry, default_registry
 from training.worker import sandbox
 from training.worker.config import MODEL, PRETRAINED, VALIDATION, Config, Task
@@ -43,7 +44,7 @@ class Subject:
 
     Attributes:
         path: Of the ``.py`` or ``.zip``.
-        code: Its bytes, as they travel.
+        code: Its bytes, as they travel: with a loss file among them, if the plan brings one.
         header: What it says about itself.
         weights: File of weights to begin with, if there is one beside it or one was named.
     """
@@ -89,13 +90,33 @@ class Subject:
             raise Invalid(error.message, code=error.code) from error
         return cls(path, code, file.header, chosen)
 
+    def with_loss(self, loss: LossFile, folder: Path) -> Subject:
+        """The same with the plan's loss file among its files.
+
+        Args:
+            loss: What the plan says.
+            folder: Where the plan lies.
+
+        Raises:
+            Invalid: The file is not there, or cannot be what it has to be.
+        """
+        try:
+            return replace(self, code=loss_file.packed(self.code, loss, folder))
+        except TrainingError as error:
+            raise Invalid(error.message, code=error.code) from error
+
 
 def quiet(step: Step) -> None:
     """Nobody wants to know."""
 
 
 def made_up(
-    header: Header, features: int | None = None, classes: int | None = None, limits: Limits = _LIMITS
+    header: Header,
+    features: int | None = None,
+    classes: int | None = None,
+    *,
+    training: Training | None = None,
+    limits: Limits = _LIMITS,
 ) -> Config:
     """What a model is checked with where no data is known yet.
 
@@ -103,6 +124,7 @@ def made_up(
         header: Of the model.
         features: Columns of numbers to learn from; as the header says, or 8.
         classes: Classes to tell apart, if it tells classes apart; as the header says, or 2.
+        training: What a plan says, as far as that is known.
         limits: Bounds of the worker.
     """
     count = classes or header.output_classes or _CLASSES
@@ -112,6 +134,7 @@ def made_up(
         features=tuple(f"f{place}" for place in range(features or header.num_feature_points or _FEATURES)),
         target="target",
         classes=tuple(f"c{place:04}" for place in range(count)) if header.category == _CLASSIFICATION else None,
+        training=training or Training(),
         limits=limits,
     )
 

@@ -96,11 +96,6 @@ def egress_error(code: str, message: str) -> TrainingError:
     return TrainingError(Category.EGRESS, code, message)
 
 
-def state_error(problem: str) -> TrainingError:
-    """What the edge kept of an earlier cycle cannot be gone on from."""
-    return TrainingError(Category.INFRA, "worker.state", f"what the edge kept for this experiment {problem}")
-
-
 SAYABLE: Final = frozenset(
     {
         *("data.class", "data.column", "data.empty", "data.format", "data.kind", "data.missing"),
@@ -109,7 +104,7 @@ SAYABLE: Final = frozenset(
         *("archive.main", "archive.name", "archive.path", "archive.size"),
         *("contract.arguments", "contract.computed", "contract.data", "contract.entry", "contract.later"),
         *("contract.missing", "contract.misspelt", "contract.twice", "contract.unused", "contract.value"),
-        *("framework.load", "framework.missing"),
+        *("framework.load", "framework.missing", "loss.file"),
         *("model.average", "model.averaged", "model.category", "model.closed_form", "model.contract"),
         *("model.estimator", "model.exit", "model.failed", "model.import", "model.loss", "model.make", "model.output"),
         *("model.parameters", "model.size", "model.solver", "model.syntax", "model.training", "model.trees"),

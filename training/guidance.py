@@ -21,7 +21,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from training.errors import TrainingError, model_error, state_error
+from training.errors import Category, TrainingError, model_error
 from training.plan import Strategy, Training
 from training.registry import Guidance, GuidedModel, Learned, Parameters, Report, Rows, TabularModel
 from training.weights import KEEP, Weights, named
@@ -54,6 +54,11 @@ class Run:
     report: Report
     strategy: Strategy | None = None
     state: Weights | None = None
+
+
+def state_error(problem: str) -> TrainingError:
+    """What the edge kept of an earlier cycle cannot be gone on from."""
+    return TrainingError(Category.INFRA, "worker.state", f"what the edge kept for this experiment {problem}")
 
 
 def check(strategy: Strategy, training: Training) -> None:

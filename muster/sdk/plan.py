@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
@@ -42,9 +43,8 @@ class Plan(plan.Plan):
         with refused_as(PlanRefused):
             found = plan.Plan.load(file)  # whose errors name the file
         folder = file.resolve().parent
-        said: dict[str, Any] = {name: getattr(found, name) for name in found.model_fields_set}
-        placed = {name: (folder / said[name]).resolve() for name in ("model", "weights") if said.get(name) is not None}
-        return cls.model_validate({**said, **placed})
+        said = found.model_dump(exclude_unset=True)
+        return cls.model_validate(_moved(said, lambda name: str((folder / name).resolve())))
 
     def with_(self, **changes: Any) -> Self:  # noqa: ANN401 - values of fields
         """The same plan with other values.
@@ -74,10 +74,9 @@ class Plan(plan.Plan):
             PlanRefused: The file cannot be written.
         """
         file = Path(path).expanduser()
+        folder = file.resolve().parent
         content = self.model_dump(mode="json", exclude_defaults=True)
-        for name in ("model", "weights"):
-            if name in content:
-                content[name] = os.path.relpath(Path(content[name]).resolve(), file.resolve().parent)
+        content = _moved(content, lambda name: os.path.relpath(Path(name).resolve(), folder))
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True), encoding="utf-8")
@@ -93,3 +92,14 @@ class Plan(plan.Plan):
     def __str__(self) -> str:
         content = self.model_dump(mode="json", exclude_defaults=True)
         return str(yaml.safe_dump(content, sort_keys=False, allow_unicode=True)).rstrip()
+
+
+def _moved(content: dict[str, Any], move: Callable[[str], str]) -> dict[str, Any]:
+    """What a plan says, with each of the paths in it moved."""
+    moved: dict[str, Any] = {
+        name: move(str(content[name])) for name in ("model", "weights") if content.get(name) is not None
+    }
+    training = content.get("training", {})
+    if isinstance(loss := training.get("loss"), dict):
+        moved["training"] = {**training, "loss": {**loss, "file": move(loss["file"])}}
+    return {**content, **moved}

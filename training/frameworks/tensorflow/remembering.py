@@ -12,7 +12,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from training.errors import state_error
+from training.guidance import state_error
 from training.registry import Parameters
 
 

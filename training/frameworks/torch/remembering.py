@@ -14,8 +14,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from training.errors import state_error
 from training.frameworks.torch.recipe import Recipe
+from training.guidance import state_error
 from training.registry import Parameters
 
 Learnt = Mapping[str, Tensor]
