@@ -39,9 +39,9 @@ from sqlalchemy.types import TypeEngine
 from bus.events.base import DatasetId
 from bus.events.datasets import ColumnKind, Split
 from bus.events.experiments import TaskData
+from edge_daemon.picking import picked
 from training.dataset import SPLITS, TRAIN, Column, Encoding, Index, write_dataset
 from training.errors import Category, TrainingError, data_error
-from training.picking import picked
 from training.preprocessing.preparation import Preparation
 
 _DATASETS: Final = table("muster_datasets", column("name"), column("table_name"), column("columns"), column("loads"))

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 
 from bus.errors import Invalid
 from muster.columns import Holders
+from muster.requirement import Requirement, listed, said
 from muster.rows import Rows, registered
 from training import weighting
 from training.errors import TrainingError
-from training.plan import Training
+from training.plan import Plan, Training
 
 
 def labels(holders: Holders) -> tuple[str, ...]:
@@ -40,6 +41,29 @@ def weighted(training: Training, holders: Holders, taken: Rows) -> Training:
         return _with(training, weighting.settled(training.class_weights, counts))
     except TrainingError as error:
         raise Invalid(error.message, code=error.code) from error
+
+
+def required(plan: Plan, holders: Holders, taken: Rows) -> tuple[Requirement, ...]:
+    """That there are the classes to which the plan gives weights; nothing if it gives none."""
+    asked = plan.training.class_weights
+    if asked is None:
+        return ()
+    known = labels(holders)
+    problems = []
+    try:
+        weighted(plan.training, holders, taken)
+    except Invalid as error:
+        problems.append(error.message)
+    return (
+        Requirement.held(
+            "class_weights",
+            asked if isinstance(asked, str) else said(asked),
+            listed(known) if known else "a number is learnt",
+            problems,
+            "name classes that the target has, or leave training.class_weights out",
+            code="plan.training",
+        ),
+    )
 
 
 def stood_in(training: Training, known: Sequence[str] | None) -> Training:

@@ -15,9 +15,10 @@ from bus.errors import Invalid, NotFound
 from bus.events.base import DatasetId, PrincipalId
 from bus.events.datasets import Split
 from bus.events.experiments import TaskData
-from muster import classes, columns, requirements, rows, taking
+from muster import classes, columns, enough, requirements, rows, taking
 from muster.columns import Described, Holders, Use
-from muster.requirements import MISMATCH, Enrolled, Requirement
+from muster.requirement import MISMATCH, Requirement
+from muster.requirements import Enrolled
 from muster.rows import LeastSplit, Rows
 from training.contract.header import Header
 from training.dataset import SPLITS
@@ -121,8 +122,9 @@ def link(header: Header, plan: Plan, datasets: Datasets, enrolled: Enrolled | No
         *of_columns,
         *requirements.inputs(header, None if prepared is None else len(prepared.names)),
         *(() if labels is None else requirements.classes(header, target, labels)),
-        requirements.taken(plan, taken, rows.registered(holders), lacking),
-        requirements.validation(plan, least),
+        enough.taken(plan, taken, rows.registered(holders), lacking),
+        enough.validation(plan, least),
+        *classes.required(plan, holders, taken),
     )
     described = columns.described(asked, target, holders)
     fitting = prepared if all(each.ok is not False for each in found) else None

@@ -142,9 +142,7 @@ def resolve(draft: Draft, datasets: Datasets, enrolled: Enrolled | None = None) 
         Invalid: The data does not fit the plan; every mismatch is named with the edge where it is.
     """
     data = link(draft.header, draft.plan, datasets, enrolled).required()
-    holders = holders_of(draft.plan.data.dataset, datasets)
-    classes.weighted(draft.plan.training, holders, data.taken)
-    return data, holders
+    return data, holders_of(draft.plan.data.dataset, datasets)
 
 
 async def check(draft: Draft, data: TaskData, tell: Tell = quiet) -> None:

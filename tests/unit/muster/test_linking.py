@@ -13,7 +13,7 @@ from bus.events.datasets import Column, ColumnKind, DatasetRegistered, Split
 from bus.events.principals import Capacity, EdgeEnrolled
 from muster.columns import Use
 from muster.linking import Datasets, link, plan_for
-from muster.requirements import Requirement
+from muster.requirement import Requirement
 from training.contract.header import Header
 from training.plan import Plan
 from training.preprocessing.choices import Derived

@@ -66,3 +66,15 @@ def test_what_cannot_be_read_or_written_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(muster.PlanRefused, match="cannot be written"):
         muster.Plan(**PLAN).save(tmp_path / "file" / "plan.yaml")
+
+
+def test_a_loss_file_is_found_from_wherever_the_plan_lies(tmp_path: Path) -> None:
+    (tmp_path / "plan.yaml").write_text(
+        "name: own\nmodel: m.py\ncycles: 2\ndata: {dataset: d}\ntraining: {epochs: 2, loss: {file: my/loss.py}}\n"
+    )
+    plan = muster.Plan.load(tmp_path / "plan.yaml")
+    assert plan.training.own_loss is not None
+    assert plan.training.own_loss.file == str(tmp_path / "my" / "loss.py")
+    saved = plan.save(tmp_path / "kept" / "plan.yaml")
+    assert "file: ../my/loss.py" in saved.read_text()
+    assert muster.Plan.load(saved) == plan

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edge_daemon.picking import picked
 from training.errors import TrainingError
-from training.picking import picked
 
 SEEDS = st.integers(0, 2**32 - 1)
 
