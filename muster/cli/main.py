@@ -22,6 +22,7 @@ from muster.cli import (
     proof,
     retention,
     run,
+    scores,
     up,
 )
 
@@ -39,6 +40,7 @@ for group in (
     link.app,
     run.app,
     experiments.app,
+    scores.app,
     look.app,
     proof.app,
     retention.app,

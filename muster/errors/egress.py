@@ -109,5 +109,14 @@ AREA: Final = Area(
                 "to be trusted"
             ),
         ),
+        Entry(
+            1411,
+            "metrics.tally",
+            ("egress",),
+            Who.VENDOR,
+            "The counts and sums that the worker wrote beside its metrics do not add up.",
+            "The model's code wrote metrics.json.",
+            "do not write metrics.json from the model's code",
+        ),
     ),
 )
