@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from functools import partial
 
 from aggregator.averaging import Averaging
-from aggregator.domain.scores import combine
+from aggregator.domain.scores import combine, confusions
 from aggregator.purging import Purging
 from bus.errors import Integrity, MusterError
 from bus.events import Event
@@ -82,10 +82,12 @@ class Aggregator:
     async def _outcome(
         self, closed: CycleClosed, owner: OwnerId, updates: Mapping[PrincipalId, UpdateSealed]
     ) -> ModelAveraged | ModelEvaluated | ModelFailed:
-        scores = combine({edge: update.scores for edge, update in updates.items()})
+        said = {edge: update.scores for edge, update in updates.items()}
+        tallies = {edge: update.tallies for edge, update in updates.items()}
+        scores = combine(said, tallies)
         about = {"experiment": closed.experiment, "cycle": closed.cycle, "revision": closed.revision}
         if closed.cycle.kind is CycleKind.EVALUATE:
-            return ModelEvaluated(**about, scores=scores)
+            return ModelEvaluated(**about, scores=scores, confusion=confusions(said, tallies))
         try:
             made = await self._averaging.average(closed, owner, updates, await self._most_bytes(closed, owner, updates))
         except BodyFailed:

@@ -18,6 +18,7 @@ from typing import Final
 from bus.errors import Invalid
 from bus.events.base import ExperimentId
 from bus.events.cycles import CycleKind
+from bus.events.tallies import Tally
 from bus.events.weights import Encoded, Resources, Score
 from bus.identity.keys import Identity
 from bus.ports import Blobs
@@ -136,6 +137,7 @@ class Workshop:
             environment=self._environment,
             examples=result.examples,
             scores=tuple(Score(**score.model_dump()) for score in result.scores),
+            tallies=tuple(Tally.model_validate(tally.model_dump()) for tally in result.tallies),
             has_weights=result.weights is not None,
             encoded=encoded,
             follows=job.command.follows if went_on else None,
@@ -162,7 +164,16 @@ class Workshop:
         split = "test" if wanted is Task.EVALUATE else "train"
         rows = index.rows.get(split, 0) if wanted.needs_data else 1
         output, most = self.folder(job) / "output", self._inputs.limits(job).disk_bytes
-        result = read_result(output, wanted, reference=reference, rows=rows, max_bytes=most)
+        labels = job.command.data.classes
+        result = read_result(
+            output,
+            wanted,
+            reference=reference,
+            rows=rows,
+            max_bytes=most,
+            classes=None if labels is None else len(labels),
+            scored_rows=max(index.rows.values(), default=0),
+        )
         if result.weights is not None:
             try:
                 layout_of(result.weights)

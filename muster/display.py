@@ -18,7 +18,7 @@ from bus.events.cycles import CycleKind
 from bus.wire.record import Record
 from muster.follow import View
 from muster.story import told
-from muster.summary import decided, score_text, waiting_for
+from muster.summary import decided, headlines, score_text, waiting_for
 from training.contract.report import State, Step
 
 _MARKS: Final = {State.PASSED: ("✓", "green"), State.FAILED: ("✗", "bold red"), State.SKIPPED: ("-", "dim")}
@@ -28,7 +28,6 @@ _STAGES = {
     CycleKind.TRAIN: "training",
     CycleKind.EVALUATE: "evaluating",
 }
-_HEADLINES = ("accuracy", "roc_auc", "log_loss", "rmse", "r2")
 
 
 class Display:
@@ -109,7 +108,7 @@ def picture(view: View) -> RenderableType:
 
 def scores_line(view: View) -> str:
     """The headline metrics of the last global model."""
-    best = [score for score in view.scores if score.name in _HEADLINES]
+    best = headlines(view.scores)
     trained = [score for score in best if (score.stage, score.split) == ("trained", "validation")] or best
     split = trained[0].split if trained else ""
     chosen = [score for score in trained if score.split == split]

@@ -42,7 +42,7 @@ from bus.events.governance import ExperimentHeld, ExperimentReleased
 from bus.wire.record import Record
 from muster import failures
 from muster.errors.catalogue import of_failure
-from muster.summary import of_one_split, score_text
+from muster.summary import headlines, of_one_split, score_text
 
 _LONG_S: Final = 1.0
 """Waits shorter than this are not worth a sentence."""
@@ -221,7 +221,7 @@ class Teller:
         body = record.body
         took = _span((record.envelope.time - self._submitted).total_seconds()) if self._submitted else "some time"
         if isinstance(body, ExperimentCompleted):
-            scores = ", ".join(score_text(score) for score in of_one_split(body.scores))
+            scores = ", ".join(score_text(score) for score in headlines(of_one_split(body.scores)))
             self._say(f"It completed after {took}{f' with {scores}' if scores else ''}. Model {body.model.digest}.")
         elif isinstance(body, ExperimentFailed):
             asked = self._terminates and body.failure.code == NOT_FINITE

@@ -15,7 +15,7 @@ import msgpack
 from pydantic import BaseModel
 
 from aggregator.domain.recipe import Recipe
-from aggregator.domain.scores import combine
+from aggregator.domain.scores import combine, confusions
 from bus.errors import Invalid, MusterError, NotFound
 from bus.events.base import Digest, OwnerId, PrincipalId
 from bus.events.cycles import CycleClosed, CycleKind, ModelAveraged, ModelEvaluated
@@ -138,8 +138,10 @@ async def _meant(outcome: Outcome, releases: Releases) -> str:
 async def _recompute(outcome: Outcome, owner: OwnerId, before: _Before | None, client: Client) -> Recomputed:
     body, blobs, identity = outcome.body, client.broker.blobs(), client.identity
     if isinstance(body, ModelEvaluated):
-        scores = combine({edge: update.scores for edge, update in outcome.updates.items()})
-        return Recomputed(outcome.cycle, _digest(body.scores), _digest(scores))
+        said = {edge: update.scores for edge, update in outcome.updates.items()}
+        tallies = {edge: update.tallies for edge, update in outcome.updates.items()}
+        again = [*combine(said, tallies), *confusions(said, tallies)]
+        return Recomputed(outcome.cycle, _digest([*body.scores, *body.confusion]), _digest(again))
     if before is not None and not _goes_on_from(outcome.closing, before):
         reason = "the closing goes on from another model or state than the outcome before it"
         return Recomputed(outcome.cycle, body.model.digest, None, reason)

@@ -176,7 +176,7 @@ class Site:
         pairs = {
             "weights": (weights and weights.digest, answer.digest),
             "examples": (update.examples, outcome.examples),
-            "scores": (update.scores, outcome.scores),
+            "scores": ((update.scores, update.tallies), (outcome.scores, outcome.tallies)),
         }
         differs = tuple(name for name, (one, other) in pairs.items() if one != other)
         result = replace(result, found=answer.digest or _scores(outcome.scores), differs=differs)

@@ -33,7 +33,7 @@ from bus.events.governance import ExperimentHeld
 from bus.events.weights import FederatedScore, SealedObject
 from bus.wire.record import Record
 from muster import failures
-from muster.summary import of_one_split
+from muster.summary import headlines, of_one_split, score_text
 
 B = TypeVar("B", bound=Body)
 
@@ -210,10 +210,7 @@ def _completed(body: ExperimentCompleted) -> str:
     return f"{body.model.digest}{_scores(body.scores)}"
 
 
-_HEADLINES: Final = ("accuracy", "roc_auc", "rmse", "r2")
-
-
 def _scores(scores: tuple[FederatedScore, ...]) -> str:
-    last = [s for s in scores if s.stage == "trained"] or of_one_split(scores)
-    shown = [f"{s.name} {s.value:.4f}" for s in last if s.name in _HEADLINES and s.value is not None]
+    last = [score for score in scores if score.stage == "trained"] or of_one_split(scores)
+    shown = [score_text(score) for score in headlines(last) if score.value is not None]
     return "; " + ", ".join(shown) if shown else ""

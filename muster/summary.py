@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from bus.events.experiments import QueueReported
+from bus.events.metrics import HEADLINES
 from bus.events.weights import FederatedScore
 from coordinator.domain.callbacks import trained
 from coordinator.domain.decide import blocked
@@ -86,6 +87,11 @@ def of_one_split(scores: Iterable[FederatedScore]) -> list[FederatedScore]:
     """Those on test rows if there are any, else all: where the name of a metric alone has to say which is meant."""
     known = list(scores)
     return [score for score in known if score.split == "test"] or known
+
+
+def headlines(scores: Sequence[FederatedScore]) -> list[FederatedScore]:
+    """The scores that say most, where there is little room; all of them if nobody knows which."""
+    return [score for score in scores if score.name in HEADLINES] or list(scores)
 
 
 def score_text(score: FederatedScore) -> str:

@@ -70,6 +70,7 @@ from bus.events.governance import (  # noqa: E402
     VendorDisallowed,
 )
 from bus.events.principals import Capacity, EdgeAppeared, EdgeEnrolled, EdgeLapsed  # noqa: E402
+from bus.events.tallies import ClassTally, Tally  # noqa: E402
 from bus.events.weights import Score  # noqa: E402
 from bus.identity.directory import Directory, sign  # noqa: E402
 from bus.runtime.clock import SystemClock  # noqa: E402
@@ -124,14 +125,19 @@ class Learner(Edge):
         if command.cycle.kind in {CycleKind.STATISTICS, CycleKind.INITIALISE}:
             return sealed
         final = command.cycle.kind is CycleKind.EVALUATE
-        score = Score(
-            name="accuracy",
-            split="test" if final else "validation",
-            stage="received" if final else "trained",
-            value=0.5 + command.cycle.number / 10,
-            count=spine.EXAMPLES[self.name],
+        where = {"split": "test" if final else "validation", "stage": "received" if final else "trained"}
+        count = spine.EXAMPLES[self.name]
+        right = round(count * (0.5 + command.cycle.number / 10))
+        score = Score(name="accuracy", value=right / count, count=count, **where)
+        classes = ClassTally(
+            actual=(count, 0),
+            predicted=(right, count - right),
+            hits=(right, 0),
+            squared_distance=count - right,
+            confusion=((right, count - right), (0, 0)) if final else None,
         )
-        return sealed.model_copy(update={"scores": (score, *self._judged(command))})
+        tally = Tally(count=count, classes=classes, **where)
+        return sealed.model_copy(update={"scores": (score, *self._judged(command)), "tallies": (tally,)})
 
     def _judged(self, command: RunCycle) -> tuple[Score, ...]:
         """What the model that came is worth, if the edge looks."""

@@ -26,6 +26,7 @@ from audit_sink.service import AuditSinkSettings
 from bus.errors import TREATMENT, MusterError
 from bus.events import Body, Command, Event, Signal
 from bus.events.catalogue import CATALOGUE
+from bus.events.metrics import METRICS, Problem
 from bus.events.strategies import KINDS
 from bus.runtime.settings import ServiceSettings
 from coordinator.service import CoordinatorSettings
@@ -73,6 +74,26 @@ are plain SGD, `weight_decay` allowed. A fork can leave `scaffold`, and cannot e
 
 Where our defaults are not those of Flower: `momentum` is 0.9 (Flower: 0, which is fedavg), and krum expects one bad
 update (Flower: none).
+"""
+METRICS_TEXT = """\
+Edges compute metrics with scikit-learn, on their own rows. Beside them they send counts and sums, see
+[the events](events.md), and from those follows what the metric of all edges' rows in one place is. `muster scores ID`
+shows all of them, `muster run --follow` a few; `bus.events.metrics.METRICS` is this page as data.
+
+- *exact*: the same as scikit-learn's on all rows, but for rounding. The order of the edges changes no bit.
+- *bounded*: rows are counted in bins, by what the model says of them. The score is the middle of where the metric can
+  lie, and its `within` how far off it can be at most, which follows from the counts; with 1000 rows and two classes it
+  is about 0.001. Class by class against the others, for up to 32 classes.
+- Where that is not sent, which is so in training cycles, for more classes and for metrics of plug-ins, the score is the
+  mean of the edges' values, weighted by rows. That is another number than that of all rows. `method` says for each
+  score how it was combined.
+- A metric that cannot be computed is null, with a `reason`, and never 0.
+- Means over classes count every class of the experiment alike, also one without rows here.
+- An error is the prediction less the truth, in the target's own unit.
+- The loss of the plan is not among them: `log_loss` and `mse` are the usual ones, and `progress.reported` has the loss
+  as it falls.
+
+What edges tell beside their metrics, and what that says of their rows: [metrics over edges](../explanation/metrics.md).
 """
 RATES_TEXT = """\
 A number, or one of these schedules. `t` is the number of epochs since the experiment began, in fractions within an
@@ -328,6 +349,30 @@ def model() -> Iterator[str]:
     yield f"- parameters that are learnt: {MAX_PARAMETERS:,}"
 
 
+def metrics() -> Iterator[str]:
+    """All metrics."""
+    yield "# Metrics\n"
+    yield NOTE
+    yield METRICS_TEXT
+    for problem in Problem:
+        yield f"\n## {problem.capitalize()}\n"
+        yield "| name | what | better | range | over edges | in training | to know |"
+        yield "|---|---|---|---|---|---|---|"
+        for metric in METRICS.values():
+            if metric.problem is problem:
+                ends = ("-inf" if metric.least is None else metric.least, "inf" if metric.most is None else metric.most)
+                facts = (
+                    f"`{metric.name}`",
+                    metric.formula.replace("|", "\\|"),
+                    metric.better,
+                    " to ".join(f"{end:g}" if isinstance(end, float) else end for end in ends),
+                    metric.combined,
+                    "yes" if metric.in_training else "",
+                    metric.note,
+                )
+                yield f"| {' | '.join(facts)} |"
+
+
 def _named(categories: frozenset[str]) -> str:
     return ", ".join(f"`{name}`" for name in sorted(categories)) or "all"
 
@@ -394,6 +439,7 @@ PAGES = {
     "sdk.md": sdk,
     "model.md": model,
     "strategies.md": strategies,
+    "metrics.md": metrics,
     "events.md": events,
     "errors.md": errors,
     "settings.md": settings,

@@ -1,25 +1,20 @@
-"""Metrics of a prediction, by scikit-learn. A metric that cannot be computed is ``None`` with a reason, never 0."""
+"""What a score is. A metric that cannot be computed is ``None`` with a reason, never 0."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache
-from importlib import import_module
-from typing import Any, Final
+from typing import Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
+from training.scoring.tallies import Tally
+
 NO_ROWS: Final = "no rows"
-
-
-@cache
-def _metrics() -> Any:  # noqa: ANN401 - a module
-    """scikit-learn's, once somebody scores: a daemon that only knows what a score is need not load them."""
-    return import_module("sklearn.metrics")
+_T = TypeVar("_T")
 
 
 class Score(BaseModel):
@@ -48,6 +43,19 @@ class Where:
 
 
 @dataclass(frozen=True)
+class Scored:
+    """What is said about a model on one set of rows.
+
+    Attributes:
+        scores: Its metrics.
+        tally: What adds up over edges; ``None`` if there is nothing to add.
+    """
+
+    scores: tuple[Score, ...]
+    tally: Tally | None
+
+
+@dataclass(frozen=True)
 class ClassPrediction:
     """Predicted classes.
 
@@ -62,44 +70,19 @@ class ClassPrediction:
     decisions: NDArray[np.float64] | None = None
 
 
-class _Missing(Exception):
-    """A metric has no value here."""
+class Missing(Exception):
+    """A metric has no value here; the message says why."""
 
 
-def classification(
-    truth: NDArray[np.int64], predicted: ClassPrediction, classes: int, where: Where
-) -> tuple[Score, ...]:
-    """Scores of predicted classes.
+def scored(wanted: Mapping[str, Callable[[], float]], count: int, where: Where) -> tuple[Score, ...]:
+    """Scores by name.
 
     Args:
-        truth: True codes, shape (rows,).
-        predicted: Of the same rows.
-        classes: How many classes there are, here or at other edges.
+        wanted: Metric -> what computes it, which may raise ``Missing``.
+        count: Rows; without any, nothing is computed.
         where: What the scores are about.
     """
-    codes = predicted.codes
-    average = {"average": "macro", "labels": np.arange(classes), "zero_division": 0.0}
-    wanted: dict[str, Callable[[], float]] = {
-        "accuracy": lambda: _metrics().accuracy_score(truth, codes),
-        "balanced_accuracy": lambda: _balanced_accuracy(truth, codes),
-        "precision": lambda: _metrics().precision_score(truth, codes, **average),
-        "recall": lambda: _metrics().recall_score(truth, codes, **average),
-        "f1": lambda: _metrics().f1_score(truth, codes, **average),
-        "roc_auc": lambda: _roc_auc(truth, predicted, classes),
-        "log_loss": lambda: _log_loss(truth, predicted, classes),
-    }
-    return tuple(_score(name, compute, len(truth), where) for name, compute in wanted.items())
-
-
-def regression(truth: NDArray[np.float64], predicted: NDArray[np.float64], where: Where) -> tuple[Score, ...]:
-    """Scores of predicted numbers, both of shape (rows,)."""
-    wanted: dict[str, Callable[[], float]] = {
-        "rmse": lambda: _metrics().root_mean_squared_error(truth, predicted),
-        "mse": lambda: _metrics().mean_squared_error(truth, predicted),
-        "mae": lambda: _metrics().mean_absolute_error(truth, predicted),
-        "r2": lambda: _r2(truth, predicted),
-    }
-    return tuple(_score(name, compute, len(truth), where) for name, compute in wanted.items())
+    return tuple(_score(name, compute, count, where) for name, compute in wanted.items())
 
 
 def _score(name: str, compute: Callable[[], float], count: int, where: Where) -> Score:
@@ -109,42 +92,18 @@ def _score(name: str, compute: Callable[[], float], count: int, where: Where) ->
 
 def _value(compute: Callable[[], float]) -> tuple[float | None, str | None]:
     try:
-        value = float(compute())
-    except _Missing as missing:
+        # What overflows has no value, and says so.
+        with np.errstate(over="ignore", invalid="ignore"):
+            value = float(compute())
+    except Missing as missing:
         return None, str(missing)
     return (value, None) if math.isfinite(value) else (None, "the value is not finite")
 
 
-def _balanced_accuracy(truth: NDArray[np.int64], codes: NDArray[np.int64]) -> float:
-    present = np.unique(truth)
-    return float(np.mean([np.mean(codes[truth == code] == code) for code in present]))
-
-
-def _roc_auc(truth: NDArray[np.int64], predicted: ClassPrediction, classes: int) -> float:
-    if len(np.unique(truth)) < classes:
-        raise _Missing(f"{len(np.unique(truth))} of {classes} classes occur in these rows")
-    if classes == 2:
-        ranks = predicted.probabilities[:, 1] if predicted.probabilities is not None else predicted.decisions
-        if ranks is None:
-            raise _Missing("the model ranks nothing: it has neither probabilities nor decision values")
-        return float(_metrics().roc_auc_score(truth, ranks))
-    if predicted.probabilities is None:
-        raise _Missing("the model gives no probabilities")
-    return float(_metrics().roc_auc_score(truth, _normalised(predicted.probabilities), multi_class="ovr"))
-
-
-def _log_loss(truth: NDArray[np.int64], predicted: ClassPrediction, classes: int) -> float:
-    if predicted.probabilities is None:
-        raise _Missing("the model gives no probabilities")
-    return float(_metrics().log_loss(truth, _normalised(predicted.probabilities), labels=np.arange(classes)))
-
-
-def _normalised(probabilities: NDArray[np.float64]) -> NDArray[Any]:
-    result: NDArray[Any] = probabilities / probabilities.sum(axis=1, keepdims=True)
-    return result
-
-
-def _r2(truth: NDArray[np.float64], predicted: NDArray[np.float64]) -> float:
-    if len(truth) < 2 or np.ptp(truth) == 0:
-        raise _Missing("the target does not vary in these rows")
-    return float(_metrics().r2_score(truth, predicted))
+def if_there(compute: Callable[[], _T]) -> _T | None:
+    """What ``compute`` gives; ``None`` where it raises ``Missing``, or if it is no finite number."""
+    try:
+        found = compute()
+    except Missing:
+        return None
+    return found if not isinstance(found, float) or math.isfinite(found) else None

@@ -17,6 +17,7 @@ from bus.events.base import (
     Signal,
 )
 from bus.events.experiments import Failure, Limits, Strategy, TaskData
+from bus.events.tallies import Confusion, Tally
 from bus.events.weights import BY_SIZE, Encoding, FederatedScore, Resources, Score, SealedObject
 
 
@@ -139,6 +140,8 @@ class UpdateSealed(Event):
     examples: int
     """Rows trained on; the update's weight in a mean."""
     scores: tuple[Score, ...] = ()
+    tallies: tuple[Tally, ...] = ()
+    """What adds up over edges, of the sets of rows that the scores are about."""
     resources: Resources
     environment: Digest
     """Of interpreter, framework and platform versions."""
@@ -284,6 +287,8 @@ class ModelEvaluated(Event):
     cycle: Cycle
     revision: int
     scores: tuple[FederatedScore, ...]
+    confusion: tuple[Confusion, ...] = ()
+    """For classes, unless there are more than 100."""
 
 
 class ModelFailed(Event):

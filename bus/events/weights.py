@@ -117,7 +117,10 @@ class FederatedScore(Payload):
     reason: str | None = None
     count: int
     method: str
-    """How it was combined, e.g. ``mean weighted by rows``."""
+    """How it was combined, e.g. ``from counts and sums of all rows``."""
+    within: float | None = None
+    """Most by which the metric of all rows in one place can differ; ``None`` where it is the same, or nothing can be
+    said: ``method`` tells which."""
 
 
 class Resources(Payload):

@@ -22,6 +22,7 @@ from bus.events.base import Digest, MessageId, OwnerId, PrincipalId
 from bus.events.cycles import CycleKind, RunCycle, UpdateFailed, UpdateSealed
 from bus.events.experiments import Failure, FailurePhase
 from bus.events.strategies import KINDS
+from bus.events.tallies import Tally
 from bus.events.weights import Encoded, Resources, Score, SealedObject
 from bus.wire.envelope import message_id
 from bus.wire.record import Record
@@ -54,6 +55,7 @@ class Outcome(BaseModel):
     environment: Digest
     examples: int = 0
     scores: tuple[Score, ...] = ()
+    tallies: tuple[Tally, ...] = ()
     has_weights: bool = False
     encoded: Encoded | None = None
     """What is sent in the place of the weights, if they are encoded."""
@@ -176,6 +178,7 @@ def said(job: Job, weights: SealedObject | None) -> Event:
         weights=weights,
         examples=outcome.examples,
         scores=outcome.scores,
+        tallies=outcome.tallies,
         resources=outcome.resources.model_copy(update={"sent_bytes": sent}),
         environment=outcome.environment,
         follows=outcome.follows,

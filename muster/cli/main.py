@@ -23,6 +23,7 @@ from muster.cli import (
     proof,
     retention,
     run,
+    scores,
     up,
 )
 
@@ -41,6 +42,7 @@ for group in (
     run.app,
     experiments.app,
     artefacts.app,
+    scores.app,
     look.app,
     proof.app,
     retention.app,

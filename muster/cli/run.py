@@ -22,7 +22,7 @@ from muster.fork import fork as submit_fork
 from muster.fork import fork_of, parameters_of
 from muster.submit import check as check_model
 from muster.submit import read_draft, resolve, submit
-from muster.summary import score_text, summary
+from muster.summary import headlines, score_text, summary
 
 app = typer.Typer()
 
@@ -152,5 +152,8 @@ def _lines(view: View) -> list[str]:
     if experiment.global_model is not None:
         lines.append(f"model  {experiment.global_model.digest}")
     lines += _facts(view)["decided"]
-    lines += [f"{score.split:<6} {score_text(score)}" for score in experiment.scores]
+    shown = headlines(experiment.scores)
+    lines += [f"{score.split:<6} {score_text(score)}" for score in shown]
+    if len(shown) < len(experiment.scores):
+        lines.append(f"all {len(experiment.scores)} metrics: muster scores {experiment.id}")
     return [*lines, f"fetch it with: muster download {experiment.id}"]

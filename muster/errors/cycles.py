@@ -252,6 +252,16 @@ AREA: Final = Area(
             "see the log that the message names, then run it again",
         ),
         Entry(
+            1525,
+            "scores.missing",
+            ("not_found",),
+            Who.CALLER,
+            "No model of the experiment was scored yet.",
+            "The first training cycle is not over.",
+            "wait until a cycle is over",
+            ("muster list",),
+        ),
+        Entry(
             1531,
             "purge.running",
             ("invalid",),

@@ -110,6 +110,15 @@ AREA: Final = Area(
             ),
         ),
         Entry(
+            1411,
+            "metrics.tally",
+            ("egress",),
+            Who.VENDOR,
+            "The counts and sums that the worker wrote beside its metrics do not add up.",
+            "The model's code wrote metrics.json.",
+            "do not write metrics.json from the model's code",
+        ),
+        Entry(
             1412,
             "predictions.format",
             ("egress",),

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from training import scores, splitting, weighting
+from training import splitting, weighting
 from training.dataset import Dataset
 from training.errors import data_error, egress_error, model_error
 from training.guidance import Run, controls, learn
@@ -22,7 +22,9 @@ from training.plan import Strategy
 from training.preprocessing import apply, fit, passes
 from training.preprocessing.preparation import Preparation
 from training.registry import GuidedModel, Parameters, Problem, Rows, TabularModel
-from training.scores import ClassPrediction, Score, Where
+from training.scores import ClassPrediction, Score, Scored, Where
+from training.scoring.classes import classification
+from training.scoring.numbers import regression
 from training.seeds import derive
 from training.weights import KEEP, STATISTIC, Weights, named
 
@@ -179,12 +181,17 @@ def reductions_of(model: TabularModel, parameters: Parameters, learnt: str) -> d
 
 @dataclass(frozen=True)
 class Trained:
-    """What came of training: the weights, rows trained on, scores, and what the edge is to keep."""
+    """What came of training: the weights, rows trained on, what is said of the models, and what the edge is to keep."""
 
     weights: Weights
     examples: int
-    scores: tuple[Score, ...]
+    scored: tuple[Scored, ...]
     state: Weights | None = None
+
+    @property
+    def scores(self) -> tuple[Score, ...]:
+        """All metrics."""
+        return tuple(score for scored in self.scored for score in scored.scores)
 
 
 def train(table: Table, received: Weights, model: TabularModel, task: Task, run: Run) -> Trained:
@@ -200,10 +207,11 @@ def train(table: Table, received: Weights, model: TabularModel, task: Task, run:
     rows = Rows(inputs(learning.features, received, task), _scaled_target(learning.target, received, task), counted)
     weights, state = learn(received, model, rows, run)
     whole = received.grown(weights)
+    kept = len(validation) > 0
     found = [
-        *(score(validation, received, model, task, Where("validation", "received")) if len(validation) else ()),
-        *score(learning, whole, model, task, Where("train", "trained")),
-        *(score(validation, whole, model, task, Where("validation", "trained")) if len(validation) else ()),
+        *([scored(validation, received, model, task, Where("validation", "received"), full=False)] if kept else []),
+        scored(learning, whole, model, task, Where("train", "trained"), full=False),
+        *([scored(validation, whole, model, task, Where("validation", "trained"), full=False)] if kept else []),
     ]
     return Trained(weights, len(learning), tuple(found), state)
 
@@ -213,13 +221,20 @@ def kept_for_validation(table: Table, task: Task, run: Run) -> Table:
     return _parts(table, task, run)[1]
 
 
-def score(table: Table, weights: Weights, model: TabularModel, task: Task, where: Where) -> tuple[Score, ...]:
-    """Metrics of a model on the rows of ``table``."""
+def scored(
+    table: Table, weights: Weights, model: TabularModel, task: Task, where: Where, *, full: bool = True
+) -> Scored:
+    """Metrics and the tally of a model on the rows of ``table``; ``full``: all of them."""
     predicted = predict(table.features, weights, model, task)
     if isinstance(predicted, ClassPrediction):
         assert task.classes is not None
-        return scores.classification(table.target, predicted, len(task.classes), where)
-    return scores.regression(table.target, predicted, where)
+        return classification(table.target, predicted, len(task.classes), where, full=full)
+    return regression(table.target, predicted, where, full=full)
+
+
+def score(table: Table, weights: Weights, model: TabularModel, task: Task, where: Where) -> tuple[Score, ...]:
+    """Metrics of a model on the rows of ``table``."""
+    return scored(table, weights, model, task, where).scores
 
 
 def predict(

@@ -11,7 +11,7 @@ from typing import Any
 
 from training.contract.report import Report
 from training.errors import Category, TrainingError, described
-from training.scores import Score
+from training.scores import Scored
 from training.worker.config import ERROR, METRICS, PROGRESS, RESOURCES, VALIDATION
 from training.worker.trace import taken
 
@@ -38,9 +38,14 @@ class Output:
         self.directory = directory
         self._began = time.monotonic()
 
-    def metrics(self, examples: int, scores: Iterable[Score]) -> None:
-        """Write how many rows were used, and the metrics."""
-        content = {"examples": examples, "scores": [score.model_dump(mode="json") for score in scores]}
+    def metrics(self, examples: int, scored: Iterable[Scored]) -> None:
+        """Write how many rows were used, the metrics, and what adds up over edges."""
+        said = tuple(scored)
+        content = {
+            "examples": examples,
+            "scores": [score.model_dump(mode="json") for each in said for score in each.scores],
+            "tallies": [each.tally.model_dump(mode="json") for each in said if each.tally is not None],
+        }
         (self.directory / METRICS).write_text(json.dumps(content), encoding="utf-8")
 
     def progress(self, done: int, total: int, loss: float | None = None) -> None:

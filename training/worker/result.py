@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Annotated, Final, TypeVar
+from typing import Annotated, Any, Final, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -13,12 +13,15 @@ from training.contract.model import sources_of
 from training.contract.source import MAX_BYTES
 from training.errors import SAYABLE, Category, Phase, TrainingError, egress_error
 from training.scores import Score
+from training.scoring.tallies import Tally
 from training.weights import check_weights
 from training.worker.config import ERROR, METRICS, PROGRESS, WEIGHTS, Task
+from training.worker.tallies import read_tallies
 from training.worker.trace import Said, redacted
 
 _MAX_JSON_BYTES: Final = 256 * 1024
 _MAX_SCORES: Final = 200
+_MAX_TALLIES: Final = 8
 _MAX_TEXT: Final = 500
 OTHER: Final = "worker.other"
 """Stands for every code that is none of ours: what a worker says is not passed on word for word."""
@@ -42,6 +45,7 @@ class _Score(_Strict):
 class _Metrics(_Strict):
     examples: int
     scores: list[_Score] = Field(max_length=_MAX_SCORES)
+    tallies: list[Any] = Field(default=[], max_length=_MAX_TALLIES)
 
 
 class _Error(BaseModel):
@@ -69,6 +73,7 @@ class Result(BaseModel):
         weights: Checked file; ``None`` where the task writes none.
         examples: Rows used.
         scores: Its metrics.
+        tallies: What adds up over edges, of sets of rows that it gave metrics of.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -76,9 +81,19 @@ class Result(BaseModel):
     weights: Path | None
     examples: int
     scores: tuple[Score, ...]
+    tallies: tuple[Tally, ...] = ()
 
 
-def read_result(output: Path, task: Task, *, reference: Path | None, rows: int, max_bytes: int) -> Result:
+def read_result(
+    output: Path,
+    task: Task,
+    *,
+    reference: Path | None,
+    rows: int,
+    max_bytes: int,
+    classes: int | None = None,
+    scored_rows: int | None = None,
+) -> Result:
     """What a worker that ended well has written, checked.
 
     Args:
@@ -87,6 +102,8 @@ def read_result(output: Path, task: Task, *, reference: Path | None, rows: int, 
         reference: Weights whose form its own must have, if any.
         rows: Rows that it was given: it cannot have used more.
         max_bytes: Most that may leave.
+        classes: How many there are; ``None`` where the target is a number.
+        scored_rows: Most rows that metrics can be of, if not ``rows``: models may be scored on others too.
 
     Raises:
         TrainingError: Something is missing, malformed, impossible or may not leave.
@@ -103,10 +120,12 @@ def read_result(output: Path, task: Task, *, reference: Path | None, rows: int, 
     if task.writes_weights:
         weights = output / WEIGHTS
         check_weights(weights, reference=reference, max_bytes=max_bytes)
+    scores = tuple(_score(score, rows if scored_rows is None else scored_rows) for score in metrics.scores)
     return Result(
         weights=weights,
         examples=metrics.examples,
-        scores=tuple(_score(score, rows) for score in metrics.scores),
+        scores=scores,
+        tallies=tuple(read_tallies(metrics.tallies, {(s.split, s.stage): s.count for s in scores}, classes)),
     )
 
 

@@ -103,16 +103,16 @@ class Work:
         write_weights(self.output.directory / WEIGHTS, trained.weights)
         if trained.state is not None:
             write_weights(self.output.directory / STATE, trained.state)
-        self.output.metrics(trained.examples, trained.scores)
+        self.output.metrics(trained.examples, trained.scored)
 
     def _evaluate(self) -> None:
         table = self._table("test")
         where = Where("test", "received")
-        found = tabular.score(table, self._received, self._model, self.config.tabular, where)
+        found = [tabular.scored(table, self._received, self._model, self.config.tabular, where)]
         if self.config.with_validation:
             rows = tabular.kept_for_validation(self._table("train"), self.config.tabular, self._run())
             where = Where("validation", "received")
-            found = (*found, *tabular.score(rows, self._received, self._model, self.config.tabular, where))
+            found.append(tabular.scored(rows, self._received, self._model, self.config.tabular, where, full=False))
         self.output.metrics(len(table), found)
 
     def _predict(self) -> None:

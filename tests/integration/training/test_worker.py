@@ -35,7 +35,7 @@ async def prepared(bench: Bench) -> Path:
 
 
 def result(output: Path, task: Task, reference: Path | None = None) -> Result:
-    return read_result(output, task, reference=reference, rows=60, max_bytes=MIB)
+    return read_result(output, task, reference=reference, rows=60, max_bytes=MIB, classes=2)
 
 
 async def test_a_cycle(bench: Bench) -> None:
@@ -52,9 +52,13 @@ async def test_a_cycle(bench: Bench) -> None:
     assert accuracy > 0.8
     ended, output = await bench.run(Task.EVALUATE, weights=trained.weights)
     assert ended.error is None
-    evaluated = read_result(output, Task.EVALUATE, reference=None, rows=30, max_bytes=MIB)
+    evaluated = read_result(output, Task.EVALUATE, reference=None, rows=30, max_bytes=MIB, classes=2)
     assert evaluated.weights is None
     assert {s.split for s in evaluated.scores} == {"test"}
+    (tally,) = evaluated.tallies
+    assert tally.classes is not None
+    assert tally.classes.confusion is not None
+    assert [(t.split, t.stage) for t in trained.tallies] == [(s.split, s.stage) for s in trained.scores[::7]]
     assert json.loads((output / "resources.json").read_text())["cpu_s"] > 0
 
 
@@ -347,6 +351,10 @@ FORGERIES = {
     "weights.finite": "save({**tensors, 'model.coef': tensors['model.coef'] * float('nan')})",
     "weights.shape": "save({**tensors, 'model.coef': tensors['model.coef'][:, :1].copy()})",
     "metrics.examples": "json.dump({'examples': 10**9, 'scores': []}, open('metrics.json', 'w'))",
+    "metrics.tally": (
+        "said = json.load(open('metrics.json')); said['tallies'][0]['classes']['hits'][0] += 1; "
+        "json.dump(said, open('metrics.json', 'w'))"
+    ),
     "metrics.format": "open('metrics.json', 'w').write('x' * 300_000)",
     "weights.missing": "os.unlink('weights.safetensors'); os.symlink('/etc/passwd', 'weights.safetensors')",
 }

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.edges import task_for
-from training import scores, splitting
+from training import splitting
 from training.categories import tabular
 from training.categories.tabular import Table, Task
 from training.dataset import Column, Dataset, Encoding, Index, write_dataset
@@ -21,6 +21,8 @@ from training.preprocessing.asked import Kind, Known
 from training.preprocessing.choices import Preprocessing
 from training.registry import Problem
 from training.scores import ClassPrediction, Where
+from training.scoring.classes import classification
+from training.scoring.numbers import regression
 from training.splitting import least_share
 from training.weights import Weights
 
@@ -161,13 +163,13 @@ def test_a_damaged_dataset(tmp_path: Path) -> None:
 
 def test_metrics_without_a_value_say_why() -> None:
     truth, codes = np.array([1, 1]), np.array([1, 0])
-    found = {s.name: s for s in scores.classification(truth, ClassPrediction(codes), 2, WHERE)}
+    found = {s.name: s for s in classification(truth, ClassPrediction(codes), 2, WHERE).scores}
     assert found["accuracy"].value == 0.5
     assert found["roc_auc"].value is None
     assert found["roc_auc"].reason == "1 of 2 classes occur in these rows"
     assert found["log_loss"].reason == "the model gives no probabilities"
     nothing = np.zeros(0, np.int64)
-    assert {s.reason for s in scores.classification(nothing, ClassPrediction(nothing), 2, WHERE)} == {"no rows"}
-    flat = {s.name: s for s in scores.regression(np.ones(3), np.zeros(3), WHERE)}
+    assert {s.reason for s in classification(nothing, ClassPrediction(nothing), 2, WHERE).scores} == {"no rows"}
+    flat = {s.name: s for s in regression(np.ones(3), np.zeros(3), WHERE).scores}
     assert flat["r2"].reason == "the target does not vary in these rows"
     assert flat["rmse"].value == 1.0
