@@ -18,7 +18,7 @@ from bus.weights import outgoing
 from bus.weights.stores import choose
 from bus.wire.subjects import weights_address
 from muster import classes
-from muster.callbacks import callbacks_of
+from muster.callbacks import callbacks_of, watchable
 from muster.client import Client
 from muster.columns import Holders
 from muster.linking import CLASSIFICATION, Datasets, holders_of, link
@@ -86,7 +86,7 @@ def with_model(plan: Plan, model: Subject, folder: Path | None = None) -> Draft:
     try:
         guidance.check(plan.strategy, plan.training)
         weighting.require_classes(plan.training.class_weights, has_classes=model.header.category == CLASSIFICATION)
-        plan.callbacks.check(model.header.category, plan.training)
+        plan.callbacks.check(model.header.category, plan.training, watchable(model.header.category))
     except TrainingError as error:
         raise Invalid(error.message, code=error.code) from error
     strategy = settled(plan.strategy.name, plan.strategy.parameters)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -13,19 +13,6 @@ from training.suggestions import known_or_nearest
 if TYPE_CHECKING:
     from training.plan import Training
 
-HIGHER: Final = {
-    "tabular_classification": {
-        "accuracy": True,
-        "balanced_accuracy": True,
-        "precision": True,
-        "recall": True,
-        "f1": True,
-        "roc_auc": True,
-        "log_loss": False,
-    },
-    "tabular_regression": {"rmse": False, "mse": False, "mae": False, "r2": True},
-}
-"""Task category -> metric of ``training.scores`` -> whether a higher value is the better one."""
 VALIDATION: Final = "validation"
 _NOT_WATCHED: Final = {
     "test": "the test rows are looked at once, when training is over: a score that decided something no longer says "
@@ -94,21 +81,22 @@ class Callbacks(_Section):
     """Whether the experiment fails at once if an edge's training leads to numbers that are not finite. Otherwise it
     goes on without that edge for as long as there is a quorum."""
 
-    def check(self, category: str, training: Training) -> None:
+    def check(self, category: str, training: Training, higher: Mapping[str, bool]) -> None:
         """Check that this plan will have the scores that are watched, and a rate that can be lowered.
 
         Args:
             category: Of the task.
             training: The plan's section.
+            higher: Metric that training cycles tell of such a task -> whether a higher value is the better one.
 
         Raises:
             TrainingError: It will not; everything wrong is named.
         """
-        problems = [*self._wrong(category, training)]
+        problems = [*self._wrong(category, training, higher)]
         if problems:
             raise model_error("plan.callbacks", "; ".join(problems))
 
-    def _wrong(self, category: str, training: Training) -> Iterator[str]:
+    def _wrong(self, category: str, training: Training, higher: Mapping[str, bool]) -> Iterator[str]:
         watched: list[tuple[str, str, Mode]] = [
             (name, asked.monitor, asked.mode)
             for name, asked in (("early_stopping", self.early_stopping), ("reduce_on_plateau", self.reduce_on_plateau))
@@ -122,7 +110,7 @@ class Callbacks(_Section):
         elif checkpoint.monitor is not None:
             yield "callbacks.checkpoint.monitor goes with keep: best; the last model is the last whatever its scores"
         for name, monitor, mode in watched:
-            wrong = _unknown(monitor, category, training) or _turned(monitor, mode, category)
+            wrong = _unknown(monitor, category, training, higher) or _turned(monitor, mode, higher)
             if wrong:
                 yield f"callbacks.{name}.{wrong}"
         if self.reduce_on_plateau is not None and training.learning_rate is None:
@@ -132,15 +120,10 @@ class Callbacks(_Section):
             )
 
 
-def higher(monitor: str, category: str) -> bool:
-    """Whether a higher value of a monitor, one that was checked, is the better one."""
-    return HIGHER[category][monitor.partition(".")[2]]
-
-
-def _unknown(monitor: str, category: str, training: Training) -> str | None:
+def _unknown(monitor: str, category: str, training: Training, metrics: Iterable[str]) -> str | None:
     """Why there will be no such score; ``None`` if there will."""
     split = monitor.partition(".")[0]
-    known = [f"{VALIDATION}.{metric}" for metric in HIGHER[category]]
+    known = [f"{VALIDATION}.{metric}" for metric in metrics]
     if split in _NOT_WATCHED:
         return f"monitor: {monitor[:60]!r} cannot be watched, since {_NOT_WATCHED[split]}; {_one_of(known)}"
     if monitor not in known:
@@ -154,9 +137,9 @@ def _unknown(monitor: str, category: str, training: Training) -> str | None:
     return None
 
 
-def _turned(monitor: str, mode: Mode, category: str) -> str | None:
+def _turned(monitor: str, mode: Mode, higher: Mapping[str, bool]) -> str | None:
     """That the plan has the direction of a metric wrong; ``None`` if it has not."""
-    better = "max" if higher(monitor, category) else "min"
+    better = "max" if higher[monitor.partition(".")[2]] else "min"
     if mode in {"auto", better}:
         return None
     return f"mode: {monitor} is best where it is {'highest' if better == 'max' else 'lowest'}: leave mode out"

@@ -6,40 +6,40 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from training import scores
-from training.callbacks import HIGHER, Callbacks
+from muster.callbacks import watchable
+from training.callbacks import Callbacks
 from training.errors import TrainingError
 from training.frameworks.steps import scheduled
 from training.plan import Training
-from training.scores import ClassPrediction, Where
+from training.scores import ClassPrediction, Score, Where
+from training.scoring.classes import classification
+from training.scoring.numbers import regression
 
-CLASSES, NUMBERS = HIGHER
+CLASSES, NUMBERS = "tabular_classification", "tabular_regression"
 WHERE = Where("validation", "received")
 
 
-def test_every_metric_that_workers_compute_has_a_direction() -> None:
-    truth = np.array([0, 1, 1])
-    classified = scores.classification(truth, ClassPrediction(truth), 2, WHERE)
-    assert {score.name for score in classified} == HIGHER[CLASSES].keys()
-    numbers = scores.regression(truth.astype(float), truth.astype(float), WHERE)
-    assert {score.name for score in numbers} == HIGHER[NUMBERS].keys()
+def told(category: str, truth: NDArray[np.float64], values: NDArray[np.float64]) -> tuple[Score, ...]:
+    """What a training cycle tells of predictions; classes are predicted with 0.9 for the likelier one."""
+    if category == NUMBERS:
+        return regression(truth, values, WHERE, full=False).scores
+    sure = np.stack([0.9 - 0.8 * values, 0.1 + 0.8 * values], axis=1)
+    predicted = ClassPrediction(values.astype(int), sure)
+    return classification(truth.astype(int), predicted, 2, WHERE, full=False).scores
 
 
 @pytest.mark.parametrize("category", [CLASSES, NUMBERS])
-def test_the_directions_are_true(category: str) -> None:
+def test_what_can_be_watched_is_what_training_cycles_tell_and_its_direction_is_true(category: str) -> None:
     truth, worse = np.array([0.0, 1.0, 1.0, 0.0]), np.array([1.0, 0.0, 1.0, 0.0])
-    found = []
-    for values in (truth, worse):
-        if category == NUMBERS:
-            found.append(scores.regression(truth, values, WHERE))
-            continue
-        sure = np.stack([0.9 - 0.8 * values, 0.1 + 0.8 * values], axis=1)
-        found.append(scores.classification(truth.astype(int), ClassPrediction(values.astype(int), sure), 2, WHERE))
+    found = [told(category, truth, values) for values in (truth, worse)]
+    higher = watchable(category)
+    assert {score.name for score in found[0]} == higher.keys()
     for good, bad in zip(*found, strict=True):
         assert good.value is not None
         assert bad.value is not None
-        assert (good.value > bad.value) is HIGHER[category][good.name], good.name
+        assert (good.value > bad.value) is higher[good.name], good.name
 
 
 RATES: list[Any] = [
@@ -80,9 +80,9 @@ def test_a_rate_that_is_not_there_cannot_be_slowed() -> None:
 @pytest.mark.parametrize("category", [CLASSES, NUMBERS])
 def test_what_the_plan_will_have_can_be_watched(category: str) -> None:
     training = Training(validation_split=0.2, learning_rate=0.1)
-    for metric, higher in HIGHER[category].items():
+    for metric, higher in watchable(category).items():
         mode = "max" if higher else "min"
         for said in ({"monitor": f"validation.{metric}"}, {"monitor": f"validation.{metric}", "mode": mode}):
             best = {"keep": "best", **said}
             asked = {"early_stopping": said, "reduce_on_plateau": said, "checkpoint": best}
-            Callbacks.model_validate(asked).check(category, training)
+            Callbacks.model_validate(asked).check(category, training, watchable(category))
