@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Final
 
 from bus.errors import Denied, MusterError, WorkerFailed
+from bus.events import Body
 from bus.events.base import ExperimentId, PrincipalId
 from bus.events.cycles import CycleOpened, ModelAveraged, ModelEvaluated, Progress
 from bus.events.experiments import (
@@ -28,7 +29,7 @@ from coordinator.domain.world import World
 from muster import failures
 from muster.client import Client
 
-_ENDS: Final = (ExperimentRefused, ExperimentAborted, ExperimentFailed, ExperimentCompleted, ExperimentStopped)
+_FINAL: Final = (ExperimentRefused, ExperimentAborted, ExperimentFailed, ExperimentCompleted)
 
 
 @dataclass
@@ -126,13 +127,20 @@ async def follow(client: Client, experiment: ExperimentId, tell: Callable[[View,
             else:
                 view.last = record
             tell(view, record)
-            if view.over and isinstance(record.body, _ENDS):
+            if _ends(record.body, view.experiment):
                 break
     finally:
         signals.cancel()
         with suppress(asyncio.CancelledError):
             await signals
     return view
+
+
+def _ends(body: Body, experiment: Experiment) -> bool:
+    """Whether an event is the one that the experiment ended with: it may have been stopped and resumed before."""
+    if isinstance(body, ExperimentStopped):
+        return experiment.phase is Phase.STOPPED and body.turn == experiment.turn
+    return experiment.phase.final and isinstance(body, _FINAL)
 
 
 async def _listen(client: Client, view: View, tell: Callable[[View, Record | None], None]) -> None:

@@ -71,7 +71,10 @@ def kept(artefact: muster.Artefact, files: Path) -> None:
 
 
 @pytest.mark.timeout(600)
-async def test_everything_from_python(terminal: Terminal, capfd: pytest.CaptureFixture[str]) -> None:
+async def test_everything_from_python(
+    terminal: Terminal, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MUSTER_PROFILES", str(terminal.folder / "profiles.toml"))
     files = terminal.folder / "files"
     with muster.Federation.connect(terminal.federation) as fed:
         assert [each.edge for each in fed.datasets()] == list(HOSPITALS)
@@ -99,7 +102,7 @@ async def test_everything_from_python(terminal: Terminal, capfd: pytest.CaptureF
         assert downloaded.facts.digest == final.model
         kept(downloaded, files)
 
-        await interrupted(terminal, fed.start(plan.with_(cycles=3)).id)
+        await interrupted(terminal, fed.start(plan).id)
         requests(fed.start(plan.with_(cycles=500)))
         (files / "broken.py").write_text(
             (files / "model.py").read_text().replace("sklearn.linear", "sklearn.no_linear")
@@ -115,7 +118,12 @@ async def test_everything_from_python(terminal: Terminal, capfd: pytest.CaptureF
 async def interrupted(terminal: Terminal, identity: str) -> None:
     """Whoever follows does not notice that the server is killed and started again."""
     assert terminal.federation is not None
-    processes = Layout(terminal.federation).processes
+    layout = Layout(terminal.federation)
+    processes = layout.processes
+    Path(os.environ["MUSTER_PROFILES"]).write_text(
+        f"[remote]\nserver_url = '{layout.read().url}'\nidentity = '{layout.identity('acme')}'\n"
+        f"anchor = '{layout.anchor}'\n"
+    )
     killed: list[int] = []
 
     def tell(_view: View, record: Record | None) -> None:
@@ -123,7 +131,7 @@ async def interrupted(terminal: Terminal, identity: str) -> None:
             killed.append(json.loads(processes.read_text())["nats-server"])
             os.kill(killed[0], signal.SIGKILL)
 
-    async with muster.aio.Federation.connect(terminal.federation) as fed:
+    async with muster.aio.Federation.connect(profile="remote") as fed:
         run = await fed.experiment(identity)
         assert (await run.followed(tell)).state == "completed"
     assert killed, "nothing was killed"
