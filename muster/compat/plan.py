@@ -157,7 +157,7 @@ class TrainingPlan:
         return {"training": {"freeze": tuple(f"{name}*" for name in names)}}
 
     @setting()
-    def aggregation_strategy(self, name: str, **parameters: float) -> Fields:
+    def aggregation_strategy(self, /, name: str, **parameters: float) -> Fields:
         """How updates become the next global model."""
         return {"strategy": words.strategy(name, parameters)}
 
