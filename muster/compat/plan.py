@@ -9,6 +9,7 @@ import yaml
 
 from bus.errors import Invalid
 from bus.suggestions import did_you_mean
+from muster.callbacks import watchable
 from muster.compat import saying, words
 from muster.compat.setting import SETTER, Fields, setting
 from muster.sdk.blocking import Experiment, Federation
@@ -72,7 +73,7 @@ class TrainingPlan:
         """
         changed = self._plan.with_(**fields)
         if "callbacks" in fields:
-            changed.callbacks.check(self.category, changed.training)
+            changed.callbacks.check(self.category, changed.training, watchable(self.category))
         self._plan = changed
 
     # What the experiment is called.
