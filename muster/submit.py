@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from ulid import ULID
 
@@ -26,12 +28,15 @@ from muster.vetting import Subject, Tell, quiet, refusal, vet
 from training import guidance, weighting
 from training.contract.header import Header
 from training.errors import TrainingError
+from training.losses import LossFile
 from training.plan import Encoding as Wanted
 from training.plan import Plan
 from training.plan import Strategy as PlanStrategy
 from training.preprocessing.preparation import Preparation
 from training.registry import Registry, default_registry
-from training.worker.config import Config
+from training.worker.config import MODEL, Config
+
+_HERE: Final = Path()
 
 
 @dataclass(frozen=True)
@@ -65,16 +70,27 @@ def read_draft(path: Path, registry: Registry | None = None) -> Draft:
     except TrainingError as error:
         raise Invalid(error.message, code=error.code) from error
     folder = path.parent
-    return with_model(plan, Subject.read(folder / plan.model, plan.weights and folder / plan.weights, registry))
+    model = Subject.read(folder / plan.model, plan.weights and folder / plan.weights, registry)
+    return with_model(plan, model, folder)
 
 
-def with_model(plan: Plan, model: Subject) -> Draft:
+def with_model(plan: Plan, model: Subject, folder: Path = _HERE) -> Draft:
     """A plan with its model.
+
+    Args:
+        plan: The plan.
+        model: The model.
+        folder: Where the plan lies, and so its loss file, if it has one.
 
     Raises:
         Invalid: They do not go together, or the plan asks for something that there is not.
     """
     plan = with_defaults(plan, model.header)
+    if (loss := plan.training.own_loss) is not None:
+        model = model.with_loss(loss, folder)
+        # From here on it lies among the model's files, wherever it was found.
+        training = plan.training.model_copy(update={"loss": LossFile(file=loss.name)})
+        plan = plan.model_copy(update={"training": training})
     try:
         guidance.check(plan.strategy, plan.training)
         weighting.require_classes(plan.training.class_weights, has_classes=model.header.category == CLASSIFICATION)
@@ -176,7 +192,11 @@ async def submit(client: Client, draft: Draft, data: TaskData, holders: Holders)
     )
     encoding = encodings.check(encoding_of(plan.transport.encoding), strategy.name)
     experiment = ExperimentId(str(ULID()))
-    code = await _sealed(client, draft.model.path, experiment, "code", edges)
+    with tempfile.TemporaryDirectory(prefix="muster-submit-") as folder:
+        # What was read and checked, whatever became of the file since.
+        packed = Path(folder) / MODEL
+        packed.write_bytes(draft.model.code)
+        code = await _sealed(client, packed, experiment, "code", edges)
     weights = draft.model.weights
     pretrained = None if weights is None else await _sealed(client, weights, experiment, PRETRAINED, edges)
     submitted = ExperimentSubmitted(

@@ -6,7 +6,7 @@ import asyncio
 import shutil
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -14,11 +14,12 @@ from pydantic import ValidationError
 
 from bus.errors import Invalid
 from muster.errors.catalogue import of_failure
-from training.contract import pretrained
+from training.contract import loss_file, pretrained
 from training.contract.header import Header, check_header
 from training.contract.model import read_model
 from training.contract.report import EIGHT, MEANINGS, Check, Report, State, Step
 from training.errors import Category, TrainingError
+from training.losses import LossFile
 from training.plan import Limits
 from training.registry import Registry, default_registry
 from training.worker import sandbox
@@ -43,7 +44,7 @@ class Subject:
 
     Attributes:
         path: Of the ``.py`` or ``.zip``.
-        code: Its bytes, as they travel.
+        code: Its bytes, as they travel: with a loss file among them, if the plan brings one.
         header: What it says about itself.
         weights: File of weights to begin with, if there is one beside it or one was named.
     """
@@ -88,6 +89,21 @@ class Subject:
         except TrainingError as error:
             raise Invalid(error.message, code=error.code) from error
         return cls(path, code, file.header, chosen)
+
+    def with_loss(self, loss: LossFile, folder: Path) -> Subject:
+        """The same with the plan's loss file among its files.
+
+        Args:
+            loss: What the plan says.
+            folder: Where the plan lies.
+
+        Raises:
+            Invalid: The file is not there, or cannot be what it has to be.
+        """
+        try:
+            return replace(self, code=loss_file.packed(self.code, loss, folder))
+        except TrainingError as error:
+            raise Invalid(error.message, code=error.code) from error
 
 
 def quiet(step: Step) -> None:

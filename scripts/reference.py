@@ -38,6 +38,7 @@ from training.contract.archive import MAX_ARCHIVE_BYTES, MAX_FILES, MAX_NAME, MA
 from training.contract.report import EIGHT, MAX_PARAMETERS, MEANINGS
 from training.contract.source import MAX_BYTES
 from training.contract.variables import CATEGORIES, MODEL_TYPES, VARIABLES, Variable
+from training.losses import Loss, LossName
 from training.plan import Plan
 from training.registry import default_registry
 from training.schedules import KINDS as SCHEDULES
@@ -126,6 +127,8 @@ def type_name(annotation: object) -> str:
     if annotation == LearningRate | None:
         # Pydantic's own words for it fill lines; its kinds have a section each.
         return "float or a schedule \\| None"
+    if annotation == Loss | None:
+        return f"{' or '.join(map(repr, get_args(LossName)))} or a file \\| None"
     if annotation == ClassWeights | None:
         return "'balanced' or numbers by label \\| None"
     text = annotation.__name__ if isinstance(annotation, type) else str(annotation)

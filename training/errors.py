@@ -109,7 +109,7 @@ SAYABLE: Final = frozenset(
         *("archive.main", "archive.name", "archive.path", "archive.size"),
         *("contract.arguments", "contract.computed", "contract.data", "contract.entry", "contract.later"),
         *("contract.missing", "contract.misspelt", "contract.twice", "contract.unused", "contract.value"),
-        *("framework.load", "framework.missing"),
+        *("framework.load", "framework.missing", "loss.file"),
         *("model.average", "model.averaged", "model.category", "model.closed_form", "model.contract"),
         *("model.estimator", "model.exit", "model.failed", "model.import", "model.loss", "model.make", "model.output"),
         *("model.parameters", "model.size", "model.solver", "model.syntax", "model.training", "model.trees"),

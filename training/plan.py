@@ -5,15 +5,18 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
 
-from training import splitting, weighting
+from training import losses, splitting, weighting
 from training.callbacks import Callbacks
 from training.errors import model_error
+from training.losses import Loss, LossFile
 from training.preprocessing.choices import Derived, Preprocessing
 from training.schedules import KINDS, NUMBER, LearningRate, slowed
 from training.suggestions import known_or_nearest
@@ -21,13 +24,11 @@ from training.taking import Taken
 from training.weighting import ClassWeights
 
 _MIB: Final = 1024 * 1024
-_TAGS: Final = frozenset({NUMBER, weighting.WORD, weighting.TABLE})
+_TAGS: Final = frozenset({NUMBER, losses.NAMED, losses.FILED, weighting.WORD, weighting.TABLE})
 """Tell kinds of values apart where a field takes several."""
 OptimizerState = Literal["reset", "keep"]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Optimizer = Literal["adadelta", "adagrad", "adam", "adamax", "adamw", "ftrl", "nadam", "radam", "rmsprop", "sgd"]
-Loss = Literal["cross_entropy", "multi_margin", "mse", "mae", "huber", "smooth_l1"]
-"""The first two are for classes, the others for numbers."""
 
 
 class _Section(BaseModel):
@@ -98,8 +99,9 @@ class Training(_Section):
     """Longest gradient of a step, as the Euclidean norm over all parameters; a longer one is made shorter before a
     strategy adds to it. For torch and tensorflow: not limited if left out."""
     loss: Loss | None = None
-    """What is made small. Left out: ``cross_entropy`` for classes and ``mse`` for numbers; for tensorflow that of a
-    compiled model, if it has one."""
+    """What is made small: a loss by its name, or ``{file: loss.py}``, a Python file with a function
+    ``loss(outputs, targets)``, for torch and tensorflow. Left out: ``cross_entropy`` for classes and ``mse`` for
+    numbers; for tensorflow that of a compiled model, if it has one."""
     class_weights: ClassWeights | None = None
     """What a row of each class counts in the loss: by label, such as ``{ill: 3.0}``, with 1 for labels left out; or
     ``balanced``, by which all classes count the same over the training rows of all edges. For classes."""
@@ -117,6 +119,21 @@ class Training(_Section):
                 "plan.callbacks", "the learning rate is to be lowered, and training.learning_rate is not set"
             )
         return self.model_copy(update={"learning_rate": slowed(self.learning_rate, factor)})
+
+    @model_validator(mode="after")
+    def _one_who_weighs(self) -> Self:
+        if self.class_weights is not None and self.own_loss is not None:
+            raise PydanticCustomError(
+                "weights",
+                "class_weights weigh the losses of rows, and a loss file gives one number for all: leave class_weights "
+                "out, and weigh them in the file",
+            )
+        return self
+
+    @property
+    def own_loss(self) -> LossFile | None:
+        """The vendor's own loss, if it is one."""
+        return self.loss if isinstance(self.loss, LossFile) else None
 
     @property
     def keeps_optimizer(self) -> bool:
@@ -267,7 +284,13 @@ def _section(model: type[BaseModel], location: tuple[int | str, ...]) -> type[Ba
             # The kind of a schedule, a place in a list, or a key that the plan's author chose.
             model = KINDS.get(str(part), model)
             continue
-        annotation = model.model_fields[str(part)].annotation
-        candidates = (annotation, *get_args(annotation))
-        model = next((c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel)), model)
+        model = next(_models(model.model_fields[str(part)].annotation), model)
     return model
+
+
+def _models(annotation: object) -> Iterator[type[BaseModel]]:
+    """Sections within a type."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for part in get_args(annotation):
+        yield from _models(part)

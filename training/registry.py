@@ -169,6 +169,31 @@ class FreezableModel(GuidedModel, Protocol):
         ...
 
 
+OwnLoss = Callable[[Any, Any], Any]
+"""A vendor's own loss: outputs and targets of a batch, in the framework's terms -> one number to be made small."""
+
+
+@runtime_checkable
+class LossModel(FreezableModel, Protocol):
+    """A model of a framework that can make a vendor's own loss small.
+
+    Outputs are scores before a softmax, shape (rows, classes), or (rows,) for two classes in one output and for a
+    number; targets are codes or standardised numbers, shape (rows,).
+    """
+
+    def use_loss(self, loss: OwnLoss) -> None:
+        """Make ``loss`` small from now on, whatever else the model has."""
+        ...
+
+    def try_loss(self, rows: int) -> float:
+        """The loss of what the model makes of so many made-up rows.
+
+        Raises:
+            TrainingError: ``model.loss`` if it is not one finite number, or does not depend on the outputs.
+        """
+        ...
+
+
 class Plugin(Protocol):
     """What the module of a framework offers."""
 

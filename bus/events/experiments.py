@@ -93,7 +93,7 @@ class ExperimentSubmitted(Event):
     seed: int
     strategy: Strategy
     training: str
-    """The training section of the plan as canonical JSON; only workers read it."""
+    """The training section of the plan as canonical JSON; only edges read it."""
     limits: Limits
     code: SealedObject
     """The model file, sealed for ``recipients``."""

@@ -10,7 +10,8 @@ import typer
 from muster.cli.frame import Frame, Json
 from muster.display import show_check
 from muster.vetting import Subject, made_up, refusal, vet
-from training.plan import Limits
+from training.losses import LossFile
+from training.plan import Limits, Training
 
 app = typer.Typer(no_args_is_help=True, help="Look at model files, without a federation.")
 
@@ -27,6 +28,7 @@ def check(
         Path | None,
         typer.Option(help="A safetensors file to begin with.", show_default="<model>_weights.safetensors beside it"),
     ] = None,
+    loss: Annotated[Path | None, typer.Option(help="A Python file with a loss, as training.loss names one.")] = None,
     features: Annotated[
         int | None, typer.Option(min=1, help="Columns to learn from.", show_default="as the file says, or 8")
     ] = None,
@@ -44,8 +46,12 @@ def check(
     frame = Frame(as_json=json)
 
     async def work() -> None:
-        subject = Subject.read(file, weights)
+        subject, training = Subject.read(file, weights), Training()
+        if loss is not None:
+            own = LossFile(file=loss.name)
+            subject, training = subject.with_loss(own, loss.parent), Training(loss=own)
         config = made_up(subject.header, features, classes, Limits(wall_s=wall_s))
+        config = config.model_copy(update={"training": training})
         report, error = await vet(subject, config, lambda step: show_check(frame.out.prose, step))
         if error is not None:
             raise refusal(report, error)

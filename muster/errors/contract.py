@@ -311,5 +311,16 @@ AREA: Final = Area(
             "remove os._exit and the like from the model file",
             ("muster model check FILE",),
         ),
+        Entry(
+            1631,
+            "loss.file",
+            _KINDS,
+            Who.VENDOR,
+            "The loss file of a plan is not there, cannot be packed with the model, or has no function loss.",
+            "A wrong path, a file of that name in the model's zip as well, or a function of another name or with other "
+            "arguments.",
+            "put it beside the plan, with def loss(outputs, targets) at its top level",
+            ("muster model check FILE --loss LOSS_FILE",),
+        ),
     ),
 )

@@ -184,7 +184,7 @@ class Federation:
                 model = await asyncio.to_thread(Subject.read, wanted.model, wanted.weights)
             draft = submit.with_model(wanted, model)
             data, holders = submit.resolve(draft, await self._client.datasets(), await self._client.edges())
-            if check or (check is None and model.code not in self._checked):
+            if check or (check is None and draft.model.code not in self._checked):
                 with refused_as(ModelRefused):
                     await submit.check(draft, data, tell)
             return Experiment(self._client, await submit.submit(self._client, draft, data, holders))

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ModelWrapValidatorHandler, ValidationError, mode
 
 from muster.sdk.errors import PlanRefused, refused_as
 from training import plan
+from training.losses import LossFile
 
 
 class Plan(plan.Plan):
@@ -44,6 +45,9 @@ class Plan(plan.Plan):
         folder = file.resolve().parent
         said: dict[str, Any] = {name: getattr(found, name) for name in found.model_fields_set}
         placed = {name: (folder / said[name]).resolve() for name in ("model", "weights") if said.get(name) is not None}
+        if (loss := found.training.own_loss) is not None:
+            own = LossFile(file=str((folder / loss.file).resolve()))
+            said["training"] = found.training.model_copy(update={"loss": own})
         return cls.model_validate({**said, **placed})
 
     def with_(self, **changes: Any) -> Self:  # noqa: ANN401 - values of fields
@@ -75,9 +79,12 @@ class Plan(plan.Plan):
         """
         file = Path(path).expanduser()
         content = self.model_dump(mode="json", exclude_defaults=True)
-        for name in ("model", "weights"):
-            if name in content:
-                content[name] = os.path.relpath(Path(content[name]).resolve(), file.resolve().parent)
+        holders = [(content, "model"), (content, "weights")]
+        if self.training.own_loss is not None:
+            holders.append((content["training"]["loss"], "file"))
+        for holder, name in holders:
+            if name in holder:
+                holder[name] = os.path.relpath(Path(holder[name]).resolve(), file.resolve().parent)
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True), encoding="utf-8")

@@ -1,4 +1,7 @@
-"""PyTorch in a real federation: fedavg, fedprox and scaffold learn, and all models and updates come out again."""
+"""PyTorch in a real federation: fedavg, fedprox and scaffold learn, and all models and updates come out again.
+
+So do they with weights of classes, with a loss of the vendor's own, and with optimizers that go on from cycle to cycle.
+"""
 
 from __future__ import annotations
 
@@ -24,6 +27,15 @@ PLANS: dict[str, dict[str, Any]] = {
         "training": {"epochs": 5, "batch_size": 16, "learning_rate": 0.1},
     },
 }
+STEPS = {"epochs": 8, "batch_size": 16, "learning_rate": 0.01, "optimizer": "adam", "optimizer_state": "keep"}
+FOCAL = """
+from torch.nn import functional
+
+def loss(outputs, targets):
+    each = functional.cross_entropy(outputs, targets, reduction="none")
+    return ((1 - (-each).exp()) ** 2 * each).mean()
+"""
+"""Lin et al., "Focal Loss for Dense Object Detection", ICCV 2017, with gamma 2."""
 
 
 @pytest.fixture
@@ -41,9 +53,9 @@ async def terminal(tmp_path: Path) -> AsyncIterator[Terminal]:
         yield terminal
 
 
-def written(folder: Path, name: str) -> Path:
-    """The example's plan with another strategy."""
-    content = {**yaml.safe_load((EXAMPLE / "plan.yaml").read_text()), **PLANS[name], "model": str(EXAMPLE / "model.py")}
+def written(folder: Path, name: str, said: dict[str, Any]) -> Path:
+    """The example's plan, but for what is said."""
+    content = {**yaml.safe_load((EXAMPLE / "plan.yaml").read_text()), **said, "model": str(EXAMPLE / "model.py")}
     path = folder / f"{name}.yaml"
     path.write_text(yaml.safe_dump(content))
     return path
@@ -53,7 +65,7 @@ def written(folder: Path, name: str) -> Path:
 async def test_strategies_learn_and_are_proved(terminal: Terminal, tmp_path: Path) -> None:
     digests = set()
     for name in PLANS:
-        plan = EXAMPLE / "plan.yaml" if name == "fedavg" else written(tmp_path, name)
+        plan = EXAMPLE / "plan.yaml" if name == "fedavg" else written(tmp_path, name, PLANS[name])
         ran = await terminal.succeed("run", plan, "--follow", timeout_s=PATIENCE_S)
         identity = ran["id"]
         scores = {score["name"]: score["value"] for score in ran["scores"]}
@@ -84,3 +96,24 @@ async def _what_scaffold_leaves(terminal: Terminal, identity: str) -> None:
     assert "scaffold" in told.out
     edges = len(HOSPITALS)
     assert f'"edges": {edges}' in told.out or f'"edges":{edges}' in told.out
+
+
+@pytest.mark.timeout(900)
+async def test_losses_and_optimizers_of_a_plan_are_proved(terminal: Terminal, tmp_path: Path) -> None:
+    (tmp_path / "focal.py").write_text(FOCAL)
+    logs = {}
+    for name, more in (("own", {"loss": {"file": "focal.py"}}), ("balanced", {"class_weights": "balanced"})):
+        plan = written(tmp_path, name, {"training": {**STEPS, **more}})
+        ran = await terminal.succeed("run", plan, "--follow", timeout_s=PATIENCE_S)
+        scores = {score["name"]: score["value"] for score in ran["scores"]}
+        assert scores["accuracy"] > 0.93, (name, scores)
+        proved = await terminal.succeed("replay", ran["id"], "--retrain", timeout_s=PATIENCE_S)
+        assert (proved["equal"], proved["covered"], proved["first"]) == (True, proved["of"], None)
+        logs[name] = (await terminal("log", ran["id"], "--json")).out
+    assert r"\"loss\":{\"file\":\"focal.py\"}" in logs["own"]
+    counts = [0, 0]
+    for name in HOSPITALS:
+        rows = (terminal.folder / "files" / "data" / f"{name}-train.csv").read_text()
+        counts = [known + rows.count(label) for known, label in zip(counts, ("benign", "malignant"), strict=True)]
+    for count in counts:
+        assert str(sum(counts) / (2 * count)) in logs["balanced"], "the same numbers for every edge are on the log"

@@ -339,6 +339,7 @@ def regression(source: str) -> str:
     return source.replace("tabular_classification", "tabular_regression")
 
 
+LOSS = "def loss(outputs, targets):\n    return {}\n"
 LOGISTIC = "from sklearn.linear_model import LogisticRegression; return LogisticRegression({})"
 CHECKED = (
     Wrong(
@@ -588,6 +589,125 @@ CHECKED = (
         "training.loss is mse, but the target is classes",
         network(),
         training={"loss": "mse"},
+    ),
+    *(
+        Wrong(
+            what,
+            "loss" if code == "model.loss" else "framework",
+            code,
+            words,
+            zipped({"net.py": network().encode(), "loss.py": f"import torch\n{source}\n".encode()}),
+            training={"loss": {"file": "loss.py"}},
+        )
+        for what, code, words, source in (
+            (
+                "a loss of every row",
+                "model.loss",
+                "gives torch.float32[1, 3] for a batch: expected one number",
+                LOSS.format("outputs ** 2"),
+            ),
+            ("a loss that is no tensor", "model.loss", "gives float for a batch", LOSS.format("1.0")),
+            (
+                "a loss that is not finite",
+                "model.loss",
+                "of 1 row is nan: expected a finite number",
+                LOSS.format("(outputs - outputs.detach()).sqrt().sum() / 0"),
+            ),
+            (
+                "a loss of nothing",
+                "model.loss",
+                "of 1 row does not depend on the outputs",
+                LOSS.format("torch.ones(())"),
+            ),
+            (
+                "a loss that is flat",
+                "model.loss",
+                "of 24 rows does not depend on the outputs",
+                LOSS.format("outputs.sum() * 0"),
+            ),
+            (
+                "a loss with a steep end",
+                "model.loss",
+                "has a gradient that is not finite",
+                LOSS.format("(outputs - outputs.detach()).abs().sqrt().sum()"),
+            ),
+            ("a loss file that does not import", "model.import", "loss.py does not import", f"import no_such\n{LOSS}"),
+            (
+                "a loss file that ends the process",
+                "model.exit",
+                "the loss file loss.py ends the process while it is imported",
+                f"raise SystemExit\n{LOSS}",
+            ),
+            (
+                "a loss file without a loss",
+                "loss.file",
+                "loss.py defines no function loss",
+                "def losses(outputs, targets): ...",
+            ),
+            (
+                "a loss file whose loss is taken away",
+                "loss.file",
+                "defines no 'loss' that can be called",
+                f"{LOSS}\nloss = None",
+            ),
+        )
+    ),
+    Wrong(
+        "a loss for one size of batch",
+        "loss",
+        "model.training",
+        "invalid for input of size 3",
+        zipped({"net.py": network().encode(), "loss.py": LOSS.format("outputs.reshape(24, 3).sum()").encode()}),
+        training={"loss": {"file": "loss.py"}},
+    ),
+    Wrong(
+        "a loss file that did not come along",
+        "framework",
+        "loss.file",
+        "loss.py is not among the model's files",
+        network(),
+        training={"loss": {"file": "loss.py"}},
+    ),
+    Wrong(
+        "a loss file for an estimator",
+        "framework",
+        "plan.training",
+        "LogisticRegression takes no loss from a file: leave training.loss out",
+        zipped({"net.py": estimator(LOGISTIC.format("")).encode(), "loss.py": LOSS.encode()}),
+        training={"loss": {"file": "loss.py"}},
+    ),
+    Wrong(
+        "classes that count differently, for a number",
+        "loss",
+        "plan.training",
+        "the target is a number",
+        regression(network()),
+        training={"class_weights": {"a": 2.0}},
+        classes=None,
+    ),
+    Wrong(
+        "weights for classes that there are not",
+        "loss",
+        "plan.training",
+        "names 'c9', which is no class of the target; expected one of c0, c1, c2",
+        network(),
+        training={"class_weights": {"c9": 2.0}},
+    ),
+    Wrong(
+        "an optimizer with nothing to keep",
+        "loss",
+        "plan.training",
+        "leave training.optimizer_state out",
+        network(),
+        training={"optimizer_state": "keep"},
+    ),
+    Wrong(
+        "an estimator's optimizer to keep",
+        "loss",
+        "plan.training",
+        "leave training.optimizer_state out",
+        estimator("from sklearn.neural_network import MLPClassifier; return MLPClassifier((2,))"),
+        training={"optimizer_state": "keep"},
     ),
     Wrong(
         "steps that are too large",

@@ -5,6 +5,7 @@
   the data
 * ``archive``: a model of several files, as a flat zip; hostile ones are refused while they are read
 * ``model``: one or several files as one ``ModelFile``; ``loading`` runs it, which only a worker may do
+* ``loss_file``: a loss of the vendor's own, which travels among the model's files
 * ``pretrained``: weights that a model begins with
 * ``report``: what comes of the eight checks, which are in ``training.worker.validating``; ``averaging`` is the mean of
   two updates, for one of them

@@ -37,7 +37,7 @@ _MODULE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\.py", re.ASCII)
 _ENCRYPTED: Final = 0x1 | 0x40 | 0x2000
 _METHODS: Final = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 PICKLES: Final = (".pkl", ".pickle", ".pth", ".pt", ".bin", ".joblib", ".npy", ".npz", ".h5", ".keras")
-_TAKEN: Final = sys.stdlib_module_names | {"training", "vendor_model"}
+_TAKEN: Final = sys.stdlib_module_names | {"training", "vendor_model", "vendor_loss"}
 
 
 def is_archive(data: bytes) -> bool:
@@ -62,6 +62,23 @@ def read_archive(data: bytes, name: str) -> dict[str, bytes]:
             return _contents(archive, chosen, name)
     except (zipfile.BadZipFile, zlib.error, struct.error, NotImplementedError, RuntimeError, ValueError, OSError) as e:
         raise _broken(name, f"it is damaged: {str(e)[:120]}") from e
+
+
+def added(data: bytes, file: str, content: bytes) -> bytes:
+    """An archive with a file more, behind the others; the same bytes each time.
+
+    Args:
+        data: An archive; no bytes for an empty one.
+        file: Its name.
+        content: What is in it.
+    """
+    buffer = io.BytesIO(data)
+    info = zipfile.ZipInfo(file)
+    # Otherwise it depends on the system.
+    info.create_system = 3
+    with zipfile.ZipFile(buffer, "a") as archive:
+        archive.writestr(info, content)
+    return buffer.getvalue()
 
 
 def _check_frame(data: bytes, name: str) -> None:

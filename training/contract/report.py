@@ -37,7 +37,8 @@ MEANINGS: Final = {
     Check.INPUTS: "it takes rows with as many columns as the data has",
     Check.MODEL_TYPE: "what it makes is of the model_type that it declares",
     Check.PARAMETERS: f"it learns at most {MAX_PARAMETERS:,} parameters; pretrained weights are of its form",
-    Check.LOSS: "a few epochs as the plan has them leave the loss and all weights finite",
+    Check.LOSS: "a few epochs as the plan has them leave the loss and all weights finite; a loss file gives one finite "
+    "number that depends on the outputs, for any number of rows",
     Check.AVERAGES: "the mean of two trained copies loads back and predicts",
     Check.ADAPTERS: "trained adapters in the place of all weights",
 }

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from training.frameworks.steps import batches, predicted, scheduled
 from training.plan import Training
-from training.registry import Guidance, Learned, Parameters, Report, Rows
+from training.registry import Guidance, Learned, OwnLoss, Parameters, Report, Rows
 from training.scores import ClassPrediction
 from training.seeds import derive
 
@@ -85,6 +85,15 @@ class SteppedModel(ABC):
     """What follows of ``guided`` and of what the model gives; see ``training.registry.GuidedModel``."""
 
     weighs_rows = True
+    _own_loss: OwnLoss | None = None
+
+    def use_loss(self, loss: OwnLoss) -> None:
+        """See ``training.registry.LossModel``."""
+        self._own_loss = loss
+
+    @abstractmethod
+    def try_loss(self, rows: int) -> float:
+        """See ``training.registry.LossModel``."""
 
     def initial(self, seed: int) -> Parameters:
         """As the model file made them, under a seed that the plug-in's ``begin`` was told."""

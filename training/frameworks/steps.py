@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterator
 from typing import Any, Final
 
@@ -9,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.errors import TrainingError, egress_error, model_error
+from training.losses import LossFile
 from training.plan import Training
-from training.registry import Problem
+from training.registry import Problem, Rows
 from training.scores import ClassPrediction
 
 BATCH: Final = 32
@@ -19,6 +21,8 @@ OF_CLASSES: Final = ("cross_entropy", "multi_margin")
 OF_NUMBERS: Final = ("mse", "mae", "huber", "smooth_l1")
 """Losses by the plan's names (``training.plan.Loss``); the first of each is the one to take if nobody says."""
 _BINARY: Final = 2
+_FEW: Final = 2
+"""Rows that may all be where a loss is flat."""
 
 
 def batches(count: int, size: int, seed: int, *, shuffle: bool) -> Iterator[NDArray[np.intp]]:
@@ -70,6 +74,8 @@ def loss_name(training: Training, problem: Problem) -> str:
     """
     fitting = OF_NUMBERS if problem.classes is None else OF_CLASSES
     loss = training.loss or fitting[0]
+    if isinstance(loss, LossFile):
+        raise model_error("plan.training", f"training.loss: the loss file {loss.name} was not loaded")
     if loss not in fitting:
         what = "a number" if problem.classes is None else "classes"
         raise model_error(
@@ -100,6 +106,45 @@ def lacking(optimizer: str, field: str, able: Collection[str]) -> TrainingError:
 def single_output(loss: str) -> TrainingError:
     """That a loss wants an output for each class, and there is one."""
     return model_error("plan.training", f"the loss {loss} wants an output for each of two classes; the model gives one")
+
+
+def made_up(rows: int, problem: Problem) -> Rows:
+    """Rows that a loss is tried on: drawn inputs; classes in turn, or numbers."""
+    random = np.random.Generator(np.random.PCG64(rows))
+    inputs = random.standard_normal((rows, problem.features))
+    places = np.arange(rows)
+    return Rows(inputs, random.standard_normal(rows) if problem.classes is None else places % problem.classes)
+
+
+def no_number(found: str) -> TrainingError:
+    """That a vendor's own loss gives something else than a number for a batch."""
+    return model_error(
+        "model.loss",
+        f"the loss file's loss(outputs, targets) gives {found} for a batch: expected one number, such as the mean over "
+        "the rows",
+    )
+
+
+def check_slope(value: float, slope: NDArray[Any] | None, rows: int) -> None:
+    """Check what a vendor's own loss gave for so many rows.
+
+    Args:
+        value: The loss.
+        slope: Its gradient by the outputs; ``None`` if it does not depend on them.
+        rows: How many there are.
+
+    Raises:
+        TrainingError: It is not finite, or does not depend on the outputs; for a single row it may be at its least.
+    """
+    of = f"the loss file's loss(outputs, targets) of {rows} row{'s' if rows > 1 else ''}"
+    if not math.isfinite(value):
+        raise model_error("model.loss", f"{of} is {value}: expected a finite number for any outputs")
+    if slope is None or (rows > _FEW and not slope.any()):
+        raise model_error(
+            "model.loss", f"{of} does not depend on the outputs: nothing can be learnt; compute it from them alone"
+        )
+    if not np.isfinite(slope).all():
+        raise model_error("model.loss", f"{of} has a gradient that is not finite: nothing can be learnt from that")
 
 
 def fits(shape: tuple[int | None, ...], rows: int | None, problem: Problem) -> bool:

@@ -13,11 +13,11 @@ import numpy as np
 
 from training.categories.tabular import Table, Task, initialise, statistics
 from training.contract.header import read_header
-from training.contract.loading import load_model, make
+from training.contract.loading import load_loss, load_model, make
 from training.errors import TrainingError
 from training.freezing import freeze
 from training.plan import Training
-from training.registry import Framework, Parameters, Problem, Report, Rows, TabularModel
+from training.registry import Framework, OwnLoss, Parameters, Problem, Report, Rows, TabularModel
 from training.seeds import fix
 from training.weights import Weights
 
@@ -40,6 +40,8 @@ class Case:
         training: Under which it learns something from sixty rows of five features in two cycles.
         classes: How many there are; ``None`` for a number.
         guided: Whether it can do an edge's part of strategies that change how edges train (``GuidedModel``).
+        doubled: Text of a loss file that gives twice the loss that is the usual one for what is learnt, if the
+            framework takes loss files (``LossModel``).
     """
 
     framework: Framework
@@ -47,6 +49,7 @@ class Case:
     training: Training
     classes: int | None
     guided: bool = False
+    doubled: str = ""
 
     def model(self, seed: int = SEED) -> TabularModel:
         """A model as a worker makes it."""
@@ -61,6 +64,13 @@ class Case:
         model = plugin.tabular(makes({"features": problem.features, "outputs": problem.outputs}), problem)
         freeze(model, self.training.freeze or ())
         return model
+
+    def own_loss(self) -> OwnLoss:
+        """The function of the case's loss file."""
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "loss.py"
+            path.write_text(self.doubled, encoding="utf-8")
+            return load_loss(path)
 
     def _entry(self) -> Callable[..., Any]:
         with tempfile.TemporaryDirectory() as folder:

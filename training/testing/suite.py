@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from training.testing import guided, learning, plans, processes, resuming, weighing
+from training.testing import guided, learning, losses, plans, processes, resuming, weighing
 from training.testing.case import Case, Check
 
 CHECKS: Final[tuple[Check, ...]] = (
@@ -36,6 +36,8 @@ CHECKS: Final[tuple[Check, ...]] = (
     weighing.weights_of_one_are_no_weights,
     weighing.a_heavy_class_is_predicted_more,
     weighing.a_step_goes_with_the_weight,
+    losses.twice_the_loss_goes_twice_as_far,
+    losses.a_loss_can_be_tried,
     resuming.an_optimizer_goes_on_from_what_was_kept,
     resuming.two_cycles_are_one_that_is_twice_as_long,
     resuming.what_was_kept_of_another_optimizer_is_refused,

@@ -13,10 +13,12 @@ from training.categories import tabular
 from training.contract import loading, pretrained
 from training.contract.archive import WEIGHTS as WEIGHTS_SUFFIX
 from training.contract.header import check_header
+from training.contract.loss_file import check_loss
 from training.contract.model import ModelFile, read_model
 from training.errors import model_error
 from training.freezing import freeze
-from training.registry import Plugin, Registry, TabularModel
+from training.losses import LossFile
+from training.registry import LossModel, Plugin, Registry, TabularModel
 from training.seeds import derive, fix
 from training.weights import Weights
 from training.worker.config import Config
@@ -79,7 +81,7 @@ class Candidate:
         seed = derive(self.config.seed, "made")
         fix(seed)
         self._plugin.begin(seed)
-        entry = loading.load_model(self._placed(), header)
+        entry = loading.load_model(self._main, header)
         return loading.make(entry, {"features": problem.features, "outputs": problem.outputs})
 
     @cached_property
@@ -87,12 +89,27 @@ class Candidate:
         """What the file makes, in the hands of its framework.
 
         Raises:
-            TrainingError: The framework cannot train it, or not freeze what the plan wants frozen.
+            TrainingError: The framework cannot train it, or not freeze what the plan wants frozen, or not by the loss
+                that the plan brings.
         """
         made = self.made
         model = self._plugin.tabular(made, self.config.tabular.problem)
         freeze(model, self.config.training.freeze or ())
+        if self.config.training.own_loss is not None:
+            self._teach(model, self.config.training.own_loss)
         return model
+
+    def _teach(self, model: TabularModel, loss: LossFile) -> None:
+        """Have a model make the loss of a file small."""
+        if not isinstance(model, LossModel):
+            raise model_error(
+                "plan.training", f"{model.name} takes no loss from a file: leave training.loss out of the plan"
+            )
+        source = self.file.sources.get(loss.name) if self.file.zipped else None
+        if source is None:
+            raise model_error("loss.file", f"the loss file {loss.name} is not among the model's files")
+        check_loss(source, f"the loss file {loss.name}")
+        model.use_loss(loading.load_loss(self._main.with_name(loss.name)))
 
     @cached_property
     def given(self) -> dict[str, NDArray[Any]] | None:
@@ -131,8 +148,9 @@ class Candidate:
         reductions = {name.removeprefix("model."): each for name, each in made.reductions.items()}
         return made.replaced("model", pretrained.fitted(self.given, made.part("model"), reductions))
 
-    def _placed(self) -> Path:
-        """Where the main file lies."""
+    @cached_property
+    def _main(self) -> Path:
+        """Where the main file lies, with the others beside it."""
         if not self.file.zipped:
             return self.config.model
         path = self.file.place(self.folder / _CODE)

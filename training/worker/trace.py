@@ -36,7 +36,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 import training
 from training.contract.archive import PYTHON
-from training.contract.loading import MODULE
+from training.contract.loading import LOSS_MODULE, MODULE
 from training.worker.config import MODEL
 
 OTHER: Final = "<other>"
@@ -164,7 +164,7 @@ def _kind(error: str, model: Mapping[str, Definitions]) -> str:
     if module == builtins.__name__:
         kind = getattr(builtins, name, None)
         return name if isinstance(kind, type) and issubclass(kind, BaseException) else OTHER
-    if module == MODULE or f"{module}{PYTHON}" in model:
+    if module in {MODULE, LOSS_MODULE} or f"{module}{PYTHON}" in model:
         return name if any(name in file.classes for file in model.values()) else OTHER
     path = module.replace(".", "/")
     files = (f"{path}.py", f"{path}/__init__.py")

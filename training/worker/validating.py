@@ -16,7 +16,7 @@ from training.contract import averaging, fits
 from training.contract.report import EIGHT, MAX_PARAMETERS, MEANINGS, Check, Report, State, Step
 from training.errors import Phase, TrainingError, during, model_error
 from training.guidance import Run
-from training.registry import GuidedModel
+from training.registry import GuidedModel, LossModel
 from training.scores import ClassPrediction
 from training.weights import Weights, check_weights, write_weights
 from training.worker.candidate import Candidate
@@ -25,6 +25,8 @@ from training.worker.output import Output, in_our_words
 
 _ROWS: Final = 24
 _EPOCHS: Final = 3
+_BATCHES: Final = (1, 2, _ROWS)
+"""Rows that a loss of the vendor's own is tried on."""
 _LARGEST: Final = 2**40
 _SHOWN: Final = 1000
 
@@ -210,7 +212,17 @@ class Validation:
         run = Run(short, 0, 1, lambda _, __, loss: losses.append(loss), self._candidate.config.strategy)
         return tabular.train(table, self._first, self._candidate.model, self._task, run)
 
+    def _own_loss(self) -> str:
+        """Try the vendor's own loss, if there is one; returns what is said of it."""
+        model, own = self._candidate.model, self._candidate.config.training.own_loss
+        if own is None or not isinstance(model, LossModel):
+            return ""
+        for rows in _BATCHES:
+            model.try_loss(rows)
+        return f"{own.name} gives a finite number for {', '.join(map(str, _BATCHES))} rows; "
+
     def _loss(self) -> str:
+        own = self._own_loss()
         losses: list[float | None] = []
         trained = self._train(self._table, losses)
         path = self._output.directory / WEIGHTS
@@ -223,7 +235,7 @@ class Validation:
         if tells and len(known) < len(losses):
             raise model_error("model.loss", f"the loss is not finite in epoch {len(known) + 1} on made-up rows")
         if known:
-            return f"{known[0]:.4g} in the first epoch, {known[-1]:.4g} in epoch {len(known)}"
+            return f"{own}{known[0]:.4g} in the first epoch, {known[-1]:.4g} in epoch {len(known)}"
         return "all weights are finite after training"
 
     def _averages(self) -> str:

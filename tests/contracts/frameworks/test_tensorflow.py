@@ -12,6 +12,18 @@ STEPS = Training(epochs=8, learning_rate=0.05, batch_size=8)
 ADAM = STEPS.model_copy(update={"optimizer": "adam", "learning_rate": 0.01})
 
 
+DOUBLED = """
+import tensorflow as tf
+
+def loss(outputs, targets):
+    if targets.dtype.is_floating:
+        return 2 * tf.reduce_mean(tf.square(outputs - targets))
+    if len(outputs.shape) == 1:
+        return 2 * tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(tf.cast(targets, outputs.dtype), outputs))
+    return 2 * tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(targets, outputs))
+"""
+
+
 def case(made: str, classes: int | None, training: Training = STEPS) -> Case:
     category = "tabular_regression" if classes is None else "tabular_classification"
     source = f"""
@@ -39,7 +51,7 @@ def functional(features):
 def build(features):
     return {made}
 """
-    return Case(FRAMEWORKS["tensorflow"], source, training, classes, guided=True)
+    return Case(FRAMEWORKS["tensorflow"], source, training, classes, guided=True, doubled=DOUBLED)
 
 
 CASES = {

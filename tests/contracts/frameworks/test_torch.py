@@ -13,6 +13,18 @@ STEPS = Training(epochs=8, learning_rate=0.05, batch_size=8)
 ADAM = STEPS.model_copy(update={"optimizer": "adam", "learning_rate": 0.01})
 
 
+DOUBLED = """
+from torch.nn import functional
+
+def loss(outputs, targets):
+    if targets.is_floating_point():
+        return 2 * functional.mse_loss(outputs, targets)
+    if outputs.ndim == 1:
+        return 2 * functional.binary_cross_entropy_with_logits(outputs, targets.to(outputs.dtype))
+    return 2 * functional.cross_entropy(outputs, targets)
+"""
+
+
 def case(outputs: int, classes: int | None, training: Training = STEPS, more: str = "", end: str = "") -> Case:
     category = "tabular_regression" if classes is None else "tabular_classification"
     source = f"""
@@ -26,7 +38,7 @@ main_method = "build"
 def build(features):
     return nn.Sequential(nn.Linear(features, 8), {more} nn.ReLU(), nn.Linear(8, {outputs})){end}
 """
-    return Case(FRAMEWORKS["torch"], source, training, classes, guided=True)
+    return Case(FRAMEWORKS["torch"], source, training, classes, guided=True, doubled=DOUBLED)
 
 
 CASES = {

@@ -13,6 +13,7 @@ from bus.errors import Invalid
 from bus.events.base import DatasetId, PrincipalId
 from bus.events.datasets import Column, ColumnKind, DatasetRegistered, Split
 from muster.submit import Draft, read_draft, resolve
+from training.contract.model import read_model
 
 MODEL = """
 framework = "torch"
@@ -113,3 +114,28 @@ def test_what_the_header_declares_is_held_to_the_data(tmp_path: Path, header: st
     with pytest.raises(Invalid) as caught:
         resolve(draft(tmp_path, header), datasets)
     assert (caught.value.code, words in caught.value.message) == ("dataset.mismatch", True)
+
+
+LOSS = "training: {{loss: {{file: {}}}}}"
+
+
+def test_a_loss_file_travels_with_the_model_and_is_part_of_the_digest(tmp_path: Path) -> None:
+    bare, digests = draft(tmp_path), set()
+    for place in ("loss.py", "elsewhere/loss.py"):
+        for value in (1, 2):
+            (tmp_path / place).parent.mkdir(exist_ok=True)
+            (tmp_path / place).write_text(f"def loss(outputs, targets): return {value}\n")
+            found = draft(tmp_path, plan=LOSS.format(place))
+            digests.add(found.digest)
+            sources = read_model(found.model.code).sources
+            assert sources == {"model.py": bare.model.code, "loss.py": (tmp_path / place).read_bytes()}
+            assert found.plan.training.canonical.count("loss.py") == 1
+            assert "elsewhere" not in found.plan.training.canonical, "where it lies is nobody's business"
+    assert len(digests) == 2, "what it holds counts, and where it lies does not"
+    assert bare.digest not in digests
+
+
+def test_a_loss_file_that_cannot_be_packed_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(Invalid, match=r"the loss file gone\.py is not there") as caught:
+        draft(tmp_path, plan=LOSS.format("gone.py"))
+    assert caught.value.code == "loss.file"

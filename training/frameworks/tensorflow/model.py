@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 
 from training.errors import Category, TrainingError, described, model_error
 from training.frameworks.stepped import SteppedModel
+from training.frameworks.steps import check_slope, made_up
 from training.frameworks.tensorflow.learning import Lesson
-from training.frameworks.tensorflow.recipe import recipe, scores, shaped
+from training.frameworks.tensorflow.recipe import one_number, recipe, scores, shaped
 from training.plan import Training
-from training.registry import FreezableModel, Guidance, Learned, Parameters, Problem, Report, Rows
+from training.registry import Guidance, Learned, LossModel, Parameters, Problem, Report, Rows
 
 _TYPES: Final = ("float64", "float32", "float16", "int64", "int32", "int16", "int8", "uint8", "bool")
 """What can be averaged, or kept."""
@@ -40,7 +41,7 @@ def begin(seed: int) -> None:
     keras.utils.set_random_seed(seed)
 
 
-def tabular(made: object, problem: Problem) -> FreezableModel:
+def tabular(made: object, problem: Problem) -> LossModel:
     """See ``training.registry.Plugin``."""
     if not isinstance(made, keras.Model):
         raise model_error(
@@ -51,7 +52,7 @@ def tabular(made: object, problem: Problem) -> FreezableModel:
 
 
 class KerasModel(SteppedModel):
-    """See ``training.registry.FreezableModel``.
+    """See ``training.registry.LossModel``.
 
     Args:
         model: As the vendor made it, with the parameters to begin with.
@@ -114,7 +115,7 @@ class KerasModel(SteppedModel):
     ) -> Learned:
         """See ``GuidedModel``."""
         with _blamed():
-            whole = recipe(training, self._problem, self._model)
+            whole = recipe(training, self._problem, self._model, self._own_loss)
             if guidance.correction and not whole.plain:
                 raise model_error(
                     "plan.training",
@@ -128,6 +129,20 @@ class KerasModel(SteppedModel):
             lesson = Lesson(self._model, self._given, inputs, target, weights, training, whole, guidance)
             steps, step_size, optimizer = lesson.learn(seed=seed, cycle=cycle, report=report)
         return Learned(self._taken(), steps, step_size, optimizer)
+
+    def try_loss(self, rows: int) -> float:
+        """See ``training.registry.LossModel``."""
+        assert self._own_loss is not None
+        given = made_up(rows, self._problem)
+        with _blamed():
+            outputs = scores(self._predicted(_tensor(given.inputs, self._type)), self._problem)
+            target = _tensor(given.target, self._type if self._problem.classes is None else "int64")
+            with tf.GradientTape() as tape:
+                tape.watch(outputs)
+                loss = one_number(self._own_loss(outputs, target))
+            slope = tape.gradient(loss, outputs)
+            check_slope(float(loss), None if slope is None else tf.convert_to_tensor(slope).numpy(), rows)
+            return float(loss)
 
     def _outputs(self, parameters: Parameters, inputs: NDArray[np.float64]) -> NDArray[np.float64]:
         """Scores or numbers, float64, shape (rows, classes) or (rows,)."""

@@ -17,12 +17,13 @@ from training.frameworks.steps import (
     fits,
     lacking,
     loss_name,
+    no_number,
     optimizer_name,
     single_output,
     wrong_output,
 )
 from training.plan import Training
-from training.registry import Problem
+from training.registry import OwnLoss, Problem
 
 Loss = Callable[[tf.Tensor, tf.Tensor, "tf.Tensor | None"], tf.Tensor]
 """What a model gives for a batch, the target, shape (rows,), and what each row counts, shape (rows,), ``None`` for 1 ->
@@ -79,8 +80,14 @@ class Recipe:
         return self.kind.from_config(dict(self.settings))
 
 
-def recipe(training: Training, problem: Problem, model: keras.Model) -> Recipe:
+def recipe(training: Training, problem: Problem, model: keras.Model, own: OwnLoss | None = None) -> Recipe:
     """What a plan says, checked; what it leaves open is as the model was compiled, if it was.
+
+    Args:
+        training: What the plan says.
+        problem: What is learnt.
+        model: The model.
+        own: A loss of the vendor's own.
 
     Raises:
         TrainingError: It says something that does not fit.
@@ -98,9 +105,25 @@ def recipe(training: Training, problem: Problem, model: keras.Model) -> Recipe:
         if field not in knows:
             name = training.optimizer or kind.__name__
             raise lacking(name, field, [n for n, k in OPTIMIZERS.items() if field in inspect.signature(k).parameters])
-    own = getattr(model, "loss", None) if model.compiled and training.loss is None else None
-    loss = _of_plan(loss_name(training, problem), problem) if own is None else _of_model(own, problem)
-    return Recipe(kind, {**settings, **told}, loss, training.batch_size or BATCH)
+    return Recipe(kind, {**settings, **told}, _loss(training, problem, model, own), training.batch_size or BATCH)
+
+
+def _loss(training: Training, problem: Problem, model: keras.Model, own: OwnLoss | None) -> Loss:
+    if own is not None:
+        return lambda given, target, _: one_number(own(scores(given, problem), target))
+    compiled = getattr(model, "loss", None) if model.compiled and training.loss is None else None
+    return _of_plan(loss_name(training, problem), problem) if compiled is None else _of_model(compiled, problem)
+
+
+def one_number(loss: object) -> tf.Tensor:
+    """What a vendor's own loss gave.
+
+    Raises:
+        TrainingError: That is no number.
+    """
+    if isinstance(loss, tf.Tensor) and loss.shape.rank == 0 and loss.dtype.is_floating:
+        return loss
+    raise no_number(f"{loss.dtype.name}{list(loss.shape)}" if isinstance(loss, tf.Tensor) else type(loss).__name__)
 
 
 def _named(name: str) -> tuple[Any, dict[str, Any]]:

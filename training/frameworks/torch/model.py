@@ -13,10 +13,11 @@ from torch import Tensor
 
 from training.errors import Category, TrainingError, described, model_error
 from training.frameworks.stepped import SteppedModel
+from training.frameworks.steps import check_slope, made_up
 from training.frameworks.torch.learning import Lesson
-from training.frameworks.torch.recipe import recipe, shaped
+from training.frameworks.torch.recipe import one_number, recipe, shaped
 from training.plan import Training
-from training.registry import FreezableModel, Guidance, Learned, Parameters, Problem, Report, Rows
+from training.registry import Guidance, Learned, LossModel, Parameters, Problem, Report, Rows
 
 _TYPES: Final = (
     *(torch.float64, torch.float32, torch.float16),
@@ -37,7 +38,7 @@ def begin(seed: int) -> None:
     torch.manual_seed(seed)
 
 
-def tabular(made: object, problem: Problem) -> FreezableModel:
+def tabular(made: object, problem: Problem) -> LossModel:
     """See ``training.registry.Plugin``."""
     if not isinstance(made, torch.nn.Module):
         raise model_error(
@@ -47,7 +48,7 @@ def tabular(made: object, problem: Problem) -> FreezableModel:
 
 
 class ModuleModel(SteppedModel):
-    """See ``training.registry.FreezableModel``.
+    """See ``training.registry.LossModel``.
 
     Args:
         module: As the vendor made it, with the parameters to begin with.
@@ -102,7 +103,7 @@ class ModuleModel(SteppedModel):
         report: Report,
     ) -> Learned:
         """See ``GuidedModel``."""
-        whole = recipe(training, self._problem)
+        whole = recipe(training, self._problem, self._own_loss)
         with _blamed():
             self._place(parameters)
             codes = self._problem.classes is not None
@@ -112,6 +113,21 @@ class ModuleModel(SteppedModel):
             lesson = Lesson(self._module, self._forward, inputs, target, weights, training, whole, guidance)
             steps, step_size, optimizer = lesson.learn(seed=seed, cycle=cycle, report=report)
         return Learned(self._taken(), steps, step_size, optimizer)
+
+    def try_loss(self, rows: int) -> float:
+        """See ``training.registry.LossModel``."""
+        assert self._own_loss is not None
+        given, codes = made_up(rows, self._problem), self._problem.classes is not None
+        with _blamed():
+            self._module.eval()
+            with torch.no_grad():
+                outputs = self._forward(torch.from_numpy(given.inputs).to(self._type))
+            outputs.requires_grad_()
+            target = torch.from_numpy(given.target).to(torch.int64 if codes else self._type)
+            loss = one_number(self._own_loss(outputs, target))
+            (slope,) = torch.autograd.grad(loss, outputs, allow_unused=True) if loss.requires_grad else (None,)
+            check_slope(loss.item(), None if slope is None else slope.numpy(), rows)
+            return loss.item()
 
     def _outputs(self, parameters: Parameters, inputs: NDArray[np.float64]) -> NDArray[np.float64]:
         """What the module gives, float64, shape (rows, classes) or (rows,)."""

@@ -17,12 +17,13 @@ from training.frameworks.steps import (
     fits,
     lacking,
     loss_name,
+    no_number,
     optimizer_name,
     single_output,
     wrong_output,
 )
 from training.plan import Training
-from training.registry import Problem
+from training.registry import OwnLoss, Problem
 
 Loss = Callable[..., Tensor]
 """Outputs, targets and ``reduction``."""
@@ -56,13 +57,13 @@ class Recipe:
     Attributes:
         optimizer: Name.
         settings: What the optimizer is told, by PyTorch's names.
-        loss: Name.
+        loss: Name, or a loss of the vendor's own.
         batch_rows: Rows per step.
     """
 
     optimizer: str
     settings: dict[str, float]
-    loss: str
+    loss: str | OwnLoss
     batch_rows: int
 
     def optimizer_for(self, parameters: Iterable[Tensor]) -> torch.optim.Optimizer:
@@ -79,13 +80,16 @@ class Recipe:
             weights: What each row counts, shape (rows,); ``None`` for 1.
 
         Raises:
-            TrainingError: The loss wants an output for each class, and there is one.
+            TrainingError: The loss wants an output for each class, and there is one; or it gives no number.
         """
+        if not isinstance(self.loss, str):
+            return one_number(self.loss(output, target))
         if weights is not None:
             return (weights * self._loss(output, target, "none")).mean()
         return self._loss(output, target, "mean")
 
     def _loss(self, output: Tensor, target: Tensor, reduction: str) -> Tensor:
+        assert isinstance(self.loss, str)
         if output.ndim == 1 and not target.is_floating_point():
             if self.loss != "cross_entropy":
                 raise single_output(self.loss)
@@ -94,8 +98,8 @@ class Recipe:
         return _LOSSES[self.loss](output, target, reduction=reduction)
 
 
-def recipe(training: Training, problem: Problem) -> Recipe:
-    """What a plan says, checked and with what it leaves out.
+def recipe(training: Training, problem: Problem, own: OwnLoss | None = None) -> Recipe:
+    """What a plan says, checked and with what it leaves out; ``own`` is a loss of the vendor's own.
 
     Raises:
         TrainingError: It says something that does not fit.
@@ -107,7 +111,18 @@ def recipe(training: Training, problem: Problem) -> Recipe:
     for key in told:
         if key not in knows:
             raise lacking(name, key, [n for n, kind in OPTIMIZERS.items() if key in inspect.signature(kind).parameters])
-    return Recipe(name, told, loss_name(training, problem), training.batch_size or BATCH)
+    return Recipe(name, told, own or loss_name(training, problem), training.batch_size or BATCH)
+
+
+def one_number(loss: object) -> Tensor:
+    """What a vendor's own loss gave.
+
+    Raises:
+        TrainingError: That is no number.
+    """
+    if isinstance(loss, Tensor) and loss.ndim == 0 and loss.is_floating_point():
+        return loss
+    raise no_number(f"{loss.dtype}{list(loss.shape)}" if isinstance(loss, Tensor) else type(loss).__name__)
 
 
 def shaped(output: object, rows: int, problem: Problem, name: str) -> Tensor:
