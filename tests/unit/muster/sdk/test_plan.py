@@ -56,6 +56,17 @@ def test_a_saved_plan_is_the_same_from_anywhere(tmp_path: Path, monkeypatch: pyt
     assert muster.Plan.load("plan.yaml") == plan
 
 
+def test_a_loss_file_is_found_from_anywhere_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    loss = {"loss": {"file": str(tmp_path / "files" / "loss.py")}}
+    plan = muster.Plan(**{**PLAN, "model": tmp_path / "files" / "model.py"}, training=loss)  # type: ignore[arg-type]
+    path = plan.save(tmp_path / "plans" / "plan.yaml")
+    assert "file: ../files/loss.py" in path.read_text()
+    monkeypatch.chdir(tmp_path / "plans")
+    assert muster.Plan.load("plan.yaml") == plan
+    assert plan.with_(training={"epochs": 3}).training.own_loss == plan.training.own_loss
+    assert plan.with_(training={"loss": "mse"}).training.own_loss is None
+
+
 def test_what_cannot_be_read_or_written_is_told(tmp_path: Path) -> None:
     with pytest.raises(muster.PlanRefused, match="there is no plan") as caught:
         muster.Plan.load(tmp_path / "nothing.yaml")
