@@ -56,6 +56,17 @@ def test_a_saved_plan_is_the_same_from_anywhere(tmp_path: Path, monkeypatch: pyt
     assert muster.Plan.load("plan.yaml") == plan
 
 
+def test_a_loss_file_is_found_from_anywhere_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    loss = {"loss": {"file": str(tmp_path / "files" / "loss.py")}}
+    plan = muster.Plan(**{**PLAN, "model": tmp_path / "files" / "model.py"}, training=loss)  # type: ignore[arg-type]
+    path = plan.save(tmp_path / "plans" / "plan.yaml")
+    assert "file: ../files/loss.py" in path.read_text()
+    monkeypatch.chdir(tmp_path / "plans")
+    assert muster.Plan.load("plan.yaml") == plan
+    assert plan.with_(training={"epochs": 3}).training.own_loss == plan.training.own_loss
+    assert plan.with_(training={"loss": "mse"}).training.own_loss is None
+
+
 def test_what_cannot_be_read_or_written_is_told(tmp_path: Path) -> None:
     with pytest.raises(muster.PlanRefused, match="there is no plan") as caught:
         muster.Plan.load(tmp_path / "nothing.yaml")
@@ -66,15 +77,3 @@ def test_what_cannot_be_read_or_written_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(muster.PlanRefused, match="cannot be written"):
         muster.Plan(**PLAN).save(tmp_path / "file" / "plan.yaml")
-
-
-def test_a_loss_file_is_found_from_wherever_the_plan_lies(tmp_path: Path) -> None:
-    (tmp_path / "plan.yaml").write_text(
-        "name: own\nmodel: m.py\ncycles: 2\ndata: {dataset: d}\ntraining: {epochs: 2, loss: {file: my/loss.py}}\n"
-    )
-    plan = muster.Plan.load(tmp_path / "plan.yaml")
-    assert plan.training.own_loss is not None
-    assert plan.training.own_loss.file == str(tmp_path / "my" / "loss.py")
-    saved = plan.save(tmp_path / "kept" / "plan.yaml")
-    assert "file: ../my/loss.py" in saved.read_text()
-    assert muster.Plan.load(saved) == plan
