@@ -6,9 +6,9 @@ import numpy as np
 
 from aggregator.domain.scoring import classes as of_classes
 from aggregator.domain.scoring import numbers as of_numbers
-from bus.events.metrics import HEADLINES, METRICS, Better, Combined, Problem
+from bus.events.metrics import HEADLINES, METRICS, Combined, Problem
+from muster.callbacks import watchable
 from support.pooling import WHERE, federated
-from training.callbacks import HIGHER
 from training.scores import ClassPrediction
 from training.scoring.classes import classification
 from training.scoring.numbers import regression
@@ -33,12 +33,9 @@ def test_what_edges_tell_is_in_the_table_and_in_its_order() -> None:
 
 
 def test_so_is_what_training_cycles_tell_and_callbacks_may_watch() -> None:
-    for problem, category in ((Problem.CLASSES, "tabular_classification"), (Problem.NUMBERS, "tabular_regression")):
-        told = {m.name: m.better is Better.HIGHER for m in METRICS.values() if m.problem is problem and m.in_training}
-        assert told == HIGHER[category]
     short = regression(np.arange(4.0), np.ones(4), WHERE, full=False)
-    assert {score.name for score in short.scores} == set(HIGHER["tabular_regression"])
-    assert set(of_six_classes(full=False)) == set(HIGHER["tabular_classification"])
+    assert [score.name for score in short.scores] == list(watchable("tabular_regression"))
+    assert of_six_classes(full=False) == list(watchable("tabular_classification"))
 
 
 def test_every_metric_has_a_formula_for_all_rows() -> None:
