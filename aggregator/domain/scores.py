@@ -31,7 +31,7 @@ APPROXIMATE: Final = "mean of the edges' values, weighted by rows"
 
 _Rows = tuple[str, str]
 """Stage and split: what a set of rows is called."""
-_Known = tuple[classes.Pooled | None, numbers.Pooled | None]
+_Pooled = classes.Pooled | numbers.Pooled
 
 
 def combine(
@@ -88,53 +88,54 @@ def _added(
     }
 
 
-def _pooled(tallies: Sequence[Tally]) -> _Known:
+def _pooled(tallies: Sequence[Tally]) -> _Pooled:
     of_classes = [tally.classes for tally in tallies if tally.classes is not None]
-    return (classes.Pooled.of(of_classes), None) if of_classes else (None, numbers.Pooled.of(tallies))
+    return classes.Pooled.of(of_classes) if of_classes else numbers.Pooled.of(tallies)
 
 
-def _combine(found: list[tuple[PrincipalId, Score]], pooled: _Known | None) -> FederatedScore:
+def _combine(found: list[tuple[PrincipalId, Score]], pooled: _Pooled | None) -> FederatedScore:
     found = [(edge, score) for edge, score in found if score.count] or found
     first = found[0][1]
+    if pooled is None:
+        return _averaged(found)
     try:
         exact, reason = _computed(first.name, pooled), None
     except Missing as missing:
         exact, reason = None, str(missing)
     except Unknown:
-        return _averaged([edge for edge, _ in found], [score for _, score in found])
+        return _averaged(found)
     return FederatedScore(
         name=first.name,
         split=first.split,
         stage=first.stage,
         value=None if exact is None else exact.value,
         reason=reason,
-        count=sum(score.count for _, score in found),
+        count=pooled.count,
         method=BOUNDED if exact is not None and exact.within else POOLED,
         within=exact.within if exact is not None and exact.within else None,
     )
 
 
-def _computed(name: str, pooled: _Known | None) -> Found:
+def _computed(name: str, pooled: _Pooled) -> Found:
     """A metric from tallies.
 
     Raises:
         Missing: It has no value.
         Unknown: It does not follow from what was sent.
     """
-    of_classes, of_numbers = pooled or (None, None)
-    if of_classes is not None and name in classes.FORMULAS:
-        return classes.FORMULAS[name](of_classes)
-    if of_numbers is not None and name in numbers.FORMULAS:
-        return numbers.FORMULAS[name](of_numbers)
+    if isinstance(pooled, classes.Pooled) and name in classes.FORMULAS:
+        return classes.FORMULAS[name](pooled)
+    if isinstance(pooled, numbers.Pooled) and name in numbers.FORMULAS:
+        return numbers.FORMULAS[name](pooled)
     raise Unknown
 
 
-def _averaged(edges: Sequence[PrincipalId], scores: Sequence[Score]) -> FederatedScore:
+def _averaged(found: Sequence[tuple[PrincipalId, Score]]) -> FederatedScore:
     """A mean of the edges' values."""
+    scores = [score for _, score in found]
     first = scores[0]
     method = EXACT if first.name in ROW_MEANS else ROOT if first.name in ROOT_MEANS else APPROXIMATE
-    both = zip(edges, scores, strict=True)
-    missing = [f"{edge}: {score.reason or 'no reason given'}" for edge, score in both if score.value is None]
+    missing = [f"{edge}: {score.reason or 'no reason given'}" for edge, score in found if score.value is None]
     value, reason = (None, "; ".join(missing)) if missing else (_mean(scores, method), None)
     return FederatedScore(
         name=first.name,

@@ -73,7 +73,7 @@ def confused(records: Iterable[Record]) -> tuple[Confused, ...]:
         Confused(record.body.cycle.number, each.split, each.counts)
         for record in records
         if isinstance(record.body, ModelEvaluated)
-        for each in getattr(record.body, "confusion", ())
+        for each in record.body.confusion
     )
 
 

@@ -11,7 +11,7 @@ from bus.events.datasets import Column, DatasetRegistered
 from bus.events.principals import EdgeEnrolled
 from bus.events.weights import FederatedScore
 from muster.sdk.listing import html_table
-from muster.summary import score_text
+from muster.summary import headlines, score_text
 
 _GIB: Final = 1024**3
 
@@ -168,7 +168,7 @@ class Status:
         shown: list[tuple[str, object]] = [("experiment", self.id), ("name", self.name), ("state", self.state)]
         shown += [("dataset", self.dataset), ("cycles", cycles), ("waiting for", self.waiting_for)]
         shown += [("decided", line) for line in self.decided]
-        shown += [(score.split, score_text(score)) for score in self.scores]
+        shown += [(score.split, score_text(score)) for score in headlines(self.scores)]
         if self.failure is not None:
             shown.append(("failure", self.failure["message"]))
         return [(name, value) for name, value in shown if value is not None]

@@ -75,6 +75,7 @@ async def test_the_quickstart(terminal: Terminal) -> None:
     digest = hashlib.sha256(Path(model["path"]).read_bytes()).hexdigest()
     assert model["digest"] == ran["model"] == f"sha256:{digest}"
 
+    await _scored(terminal, ran)
     replayed = await terminal.succeed("replay", ran["id"])
     assert replayed["equal"]
     assert len(replayed["outcomes"]) == 5
@@ -106,6 +107,23 @@ async def test_the_quickstart(terminal: Terminal) -> None:
     assert stopped["state"] in {"stopped", "running", "queued", "averaging"}
     aborted = await terminal.succeed("abort", started["id"])
     assert aborted["state"] == "aborted"
+
+
+async def _scored(terminal: Terminal, ran: dict[str, Any]) -> None:
+    """All metrics are shown, with what they follow from."""
+    found = await terminal.succeed("scores", ran["id"])
+    values = {score["name"]: score for score in found["scores"]}
+    assert {name: score["value"] for name, score in values.items()} == {s["name"]: s["value"] for s in ran["scores"]}
+    assert (values["log_loss"]["better"], values["mcc"]["method"]) == ("lower", "from counts and sums of all rows")
+    assert 0 < values["roc_auc"]["within"] < 0.001
+    assert found["classes"] == ["benign", "malignant"]
+    (matrix,) = found["confusion"]
+    right, rows = sum(matrix["counts"][at][at] for at in range(2)), sum(map(sum, matrix["counts"]))
+    assert (rows, right / rows) == (142, values["accuracy"]["value"])
+    assert set(found["edges"]) == set(HOSPITALS)
+    shown = await terminal("scores", ran["id"])
+    assert shown.status == 0
+    assert {"quadratic_kappa", "malignant", "hospital-c"} <= set(shown.out.split())
 
 
 async def _linked(terminal: Terminal) -> None:

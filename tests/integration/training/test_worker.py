@@ -68,7 +68,7 @@ async def test_an_evaluation_judges_a_model_as_the_next_cycle_would(bench: Bench
     trained = output / "weights.safetensors"
     _, judged = await bench.run(Task.EVALUATE, weights=trained, with_validation=True)
     _, output = await bench.run(Task.TRAIN, weights=trained, cycle=2)
-    evaluated = read_result(judged, Task.EVALUATE, reference=None, rows=30, max_bytes=MIB)
+    evaluated = read_result(judged, Task.EVALUATE, reference=None, rows=30, max_bytes=MIB, classes=2, scored_rows=60)
     next_ = {s.name: s for s in result(output, Task.TRAIN, trained).scores if s.stage == "received"}
     assert {s.name: s for s in evaluated.scores if s.split == "validation"} == next_
     assert {s.split for s in evaluated.scores} == {"test", "validation"}
