@@ -180,6 +180,7 @@ async def test_sealed_objects(town: Town) -> None:
         ("hospital-a", "w.acme.aggregator.X.model-1.key.hospital-a"),
         ("aggregator", "w.acme.hospital-b.X.update-1.c.0"),
         ("acme", "w.acme.aggregator.X.model-1.c.0"),
+        ("acme", "w.acme.acme.X.code.c.0"),
     ]:
         assert await town[name].blobs().get(subject) == b"chunk"
     for name, subject in [
@@ -187,6 +188,7 @@ async def test_sealed_objects(town: Town) -> None:
         ("hospital-b", "w.acme.aggregator.X.model-1.key.hospital-a"),
         ("acme", "w.acme.hospital-b.X.update-1.c.0"),
         ("globex", "w.acme.aggregator.X.model-1.c.0"),
+        ("globex", "w.acme.acme.X.code.c.0"),
         ("coordinator", "w.acme.hospital-b.X.update-1.c.0"),
     ]:
         with pytest.raises(Denied):
