@@ -137,10 +137,11 @@ async def _meant(outcome: Outcome, releases: Releases) -> str:
 
 async def _recompute(outcome: Outcome, owner: OwnerId, before: _Before | None, client: Client) -> Recomputed:
     body, blobs, identity = outcome.body, client.broker.blobs(), client.identity
+    said = {edge: update.scores for edge, update in outcome.updates.items()}
+    tallies = {edge: update.tallies for edge, update in outcome.updates.items()}
+    scores = combine(said, tallies)
     if isinstance(body, ModelEvaluated):
-        said = {edge: update.scores for edge, update in outcome.updates.items()}
-        tallies = {edge: update.tallies for edge, update in outcome.updates.items()}
-        again = [*combine(said, tallies), *confusions(said, tallies)]
+        again = [*scores, *confusions(said, tallies)]
         return Recomputed(outcome.cycle, _digest([*body.scores, *body.confusion]), _digest(again))
     if before is not None and not _goes_on_from(outcome.closing, before):
         reason = "the closing goes on from another model or state than the outcome before it"
@@ -155,6 +156,10 @@ async def _recompute(outcome: Outcome, owner: OwnerId, before: _Before | None, c
         reason = (
             "the model is the same, but the strategy's state or choice, or the members, are others than the log says"
         )
+        return Recomputed(outcome.cycle, body.model.digest, None, reason)
+    if found.model == body.model.digest and scores != body.scores:
+        # They may have decided something: callbacks go by them.
+        reason = "the model is the same, but its scores are others than follow from the edges'"
         return Recomputed(outcome.cycle, body.model.digest, None, reason)
     return Recomputed(outcome.cycle, body.model.digest, found.model)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,6 +28,7 @@ from bus.wire.record import Record
 from muster.decisions import redecided
 from muster.explain import explained
 from muster.fork import fork_of
+from muster.outcomes import Outcome, outcomes
 from muster.summary import summary
 from support import people
 from support.experiments import client, ended, replayed
@@ -210,3 +211,26 @@ async def test_a_fork_that_lies_about_the_rate_is_refused(tmp_path: Path) -> Non
         assert isinstance(end, ExperimentFailed | ExperimentRefused), end
         assert isinstance(end, ExperimentFailed)
         assert "had its learning rate at 1 of the plan's, not at 0.01" in end.failure.message
+
+
+async def test_a_score_that_does_not_follow_from_those_of_the_edges_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An aggregator that tells another score than it should could have any model chosen."""
+
+    async def lied(*asked: object) -> AsyncIterator[Outcome]:
+        async for outcome in outcomes(*asked):  # type: ignore[arg-type]
+            body = outcome.body
+            better = tuple(score.model_copy(update={"value": 0.0}) for score in body.scores)
+            yield replace(outcome, body=body.model_copy(update={"scores": better}))
+
+    async with running_spine(tmp_path) as spine:
+        tell(spine)
+        await spine.submit(cycles=2, callbacks=Callbacks(best=LOSS))
+        await ended(spine)
+        assert all(result.equal for result in await replayed(spine))
+        monkeypatch.setattr("muster.replay.outcomes", lied)
+        found = {result.cycle: result for result in await replayed(spine)}
+    assert "its scores are others" in (found["1-train-1"].reason or "")
+    assert not found["2-evaluate-1"].equal
+    assert found["0-initialise-1"].equal
