@@ -55,6 +55,8 @@ def test_from_rows_to_predictions(model: Path, temporary: Path, tmp_path: Path) 
         assert run.status == fed.experiment(run.id[-6:]).status
         artefact = run.download(tmp_path / "out")
         assert set(run.history()["split"]) == {"train", "test"}
+        (axes,) = run.figures.confusion_matrix().axes
+        assert sum(int(text.get_text()) for text in axes.texts) == 8 + 10
     assert list(temporary.iterdir()) == []
     assert set(threading.enumerate()) == before
     rows = frame(30, 9)
