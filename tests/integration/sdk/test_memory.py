@@ -62,7 +62,7 @@ def test_from_rows_to_predictions(model: Path, temporary: Path, tmp_path: Path) 
     rows = frame(30, 9)
     assert (artefact.predict(rows) == rows["y"].to_numpy()).mean() > 0.9
     assert muster.load(tmp_path / "out").predict_proba(rows).shape == (30, 2)
-    (tmp_path / "out" / "model.py").write_text("framework = 1")
+    (tmp_path / "out" / "submitted.py").write_text("framework = 1")
     with pytest.raises(muster.Integrity, match="not what was downloaded"):
         muster.load(tmp_path / "out")
 
