@@ -4,7 +4,8 @@
 
     artefact.json          what it is, and the digests of the other two
     model.safetensors      weights and preprocessing
-    model.py or model.zip  the vendor's file, if whoever downloads may read it
+    submitted.py (or .zip) the vendor's file, if whoever downloads may read it; not the name that it had, since people
+                           download to where they work
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ from training.worker.supervise import run_worker
 
 FILE: Final = "artefact.json"
 WEIGHTS_FILE: Final = "model.safetensors"
+CODE: Final = "submitted.py"
 _ZIP: Final = b"PK"
 
 
@@ -235,7 +237,7 @@ async def download(client: Client, experiment: Experiment, directory: Path) -> A
 
 async def _code(client: Client, experiment: Experiment, directory: Path) -> Path | None:
     """The vendor's file; ``None`` if it is not sealed for us."""
-    path = directory / MODEL
+    path = directory / CODE
     try:
         await incoming.download_file(client.broker.blobs(), experiment.spec.code, client.identity, path)
     except (NotFound, Denied):

@@ -26,8 +26,8 @@ def download(
 ) -> None:
     """Fetch, open and check the newest global model of an experiment.
 
-    Writes model.safetensors, the model file if it was sealed for you, and artefact.json, which says what they are: all
-    that 'muster predict' and muster.load() in Python need.
+    Writes model.safetensors, the model file as submitted.py if it was sealed for you, and artefact.json, which says
+    what they are: all that 'muster predict' and muster.load() in Python need.
     """
     frame = Frame(as_json=json, federation=federation, principal=as_)
 

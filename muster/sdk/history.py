@@ -26,6 +26,8 @@ class Scored:
         value: ``None`` if it could not be computed.
         rows: On how many rows.
         method: How the edges' values were combined.
+        within: Most by which the value over all rows in one place can differ; ``None`` where it is the same, or
+            nothing can be said: ``method`` tells which.
         reason: Why there is no value.
     """
 
@@ -36,6 +38,7 @@ class Scored:
     value: float | None
     rows: int
     method: str
+    within: float | None
     reason: str | None
 
 
@@ -46,7 +49,17 @@ def scored(records: Iterable[Record]) -> tuple[Scored, ...]:
         if isinstance(record.body, ModelAveraged | ModelEvaluated):
             outcomes[record.body.cycle.number, record.body.cycle.kind] = record.body
     return tuple(
-        Scored(number, each.split, each.stage, each.name, each.value, each.count, each.method, each.reason)
+        Scored(
+            cycle=number,
+            split=each.split,
+            stage=each.stage,
+            metric=each.name,
+            value=each.value,
+            rows=each.count,
+            method=each.method,
+            within=each.within,
+            reason=each.reason,
+        )
         for (number, _), body in outcomes.items()
         for each in body.scores
     )
@@ -86,4 +99,4 @@ def frame(scores: Iterable[Scored]) -> pd.DataFrame:
     pandas = library("pandas", "a table of the history")
     columns = list(Scored.__dataclass_fields__)
     made: pd.DataFrame = pandas.DataFrame([asdict(each) for each in scores], columns=columns)
-    return made.astype({"value": "float64"})
+    return made.astype({"value": "float64", "within": "float64"})

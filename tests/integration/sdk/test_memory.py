@@ -55,12 +55,14 @@ def test_from_rows_to_predictions(model: Path, temporary: Path, tmp_path: Path) 
         assert run.status == fed.experiment(run.id[-6:]).status
         artefact = run.download(tmp_path / "out")
         assert set(run.history()["split"]) == {"train", "test"}
+        (axes,) = run.figures.confusion_matrix().axes
+        assert sum(int(text.get_text()) for text in axes.texts) == 8 + 10
     assert list(temporary.iterdir()) == []
     assert set(threading.enumerate()) == before
     rows = frame(30, 9)
     assert (artefact.predict(rows) == rows["y"].to_numpy()).mean() > 0.9
     assert muster.load(tmp_path / "out").predict_proba(rows).shape == (30, 2)
-    (tmp_path / "out" / "model.py").write_text("framework = 1")
+    (tmp_path / "out" / "submitted.py").write_text("framework = 1")
     with pytest.raises(muster.Integrity, match="not what was downloaded"):
         muster.load(tmp_path / "out")
 

@@ -13,7 +13,7 @@ from muster.sdk.history import Confused, Scored, frame
 
 
 def score(cycle: int, value: float | None, *, stage: str = "trained", split: str = "validation") -> Scored:
-    return Scored(cycle, split, stage, "accuracy", value, 10, "mean over all rows", None if value else "no rows")
+    return Scored(cycle, split, stage, "accuracy", value, 10, "mean over all rows", None, None if value else "no rows")
 
 
 SCORES = (score(1, 0.5, stage="received"), score(1, 0.7), score(2, 0.7, stage="received"), score(2, None))
@@ -21,7 +21,7 @@ SCORES = (score(1, 0.5, stage="received"), score(1, 0.7), score(2, 0.7, stage="r
 
 def test_a_table_has_a_row_per_score() -> None:
     found = frame(SCORES)
-    assert list(found.columns) == ["cycle", "split", "stage", "metric", "value", "rows", "method", "reason"]
+    assert list(found.columns) == ["cycle", "split", "stage", "metric", "value", "rows", "method", "within", "reason"]
     np.testing.assert_equal(found["value"].to_numpy(), [0.5, 0.7, 0.7, np.nan])
     assert found["value"].dtype == frame(())["value"].dtype == "float64"
     assert found.query("stage == 'received'")["cycle"].tolist() == [1, 2]
