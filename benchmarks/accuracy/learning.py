@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from benchmarks.accuracy.data import Parted
+from benchmarks.accuracy.data import Parted, parted
 from benchmarks.accuracy.models import Model
 from support.bodies import run
 from support.members import unite
@@ -162,3 +162,8 @@ class Compared:
             pooled=learner.score(learner.pooled(parted.pooled), parted.test),
             largest=learner.score(learner.pooled(largest), parted.test),
         )
+
+
+def compared(model: Model, data: str, deals: int, strategy: str = "fedavg", skew: float = 0.0) -> list[Compared]:
+    """Both ways over some deals of a table."""
+    return [Compared.of(model, parted(data, seed, skew=skew), seed, strategy) for seed in range(deals)]

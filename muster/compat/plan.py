@@ -9,7 +9,7 @@ import yaml
 
 from bus.errors import Invalid
 from bus.suggestions import did_you_mean
-from muster.callbacks import watchable
+from muster import submit
 from muster.compat import saying, words
 from muster.compat.setting import SETTER, Fields, setting
 from muster.sdk.blocking import Experiment, Federation
@@ -68,12 +68,10 @@ class TrainingPlan:
         """Take over what a setter says, if the plan can have it.
 
         Raises:
-            PlanRefused: It cannot; the plan is as it was.
-            TrainingError: Its callbacks have nothing to watch.
+            Invalid: It cannot; the plan is as it was.
         """
         changed = self._plan.with_(**fields)
-        if "callbacks" in fields:
-            changed.callbacks.check(self.category, changed.training, watchable(self.category))
+        submit.with_model(changed, self._link.model.subject)
         self._plan = changed
 
     # What the experiment is called.
@@ -126,6 +124,20 @@ class TrainingPlan:
         """What a row of each class counts: by class, or ``balanced``."""
         return {"training": {"class_weights": weights}}
 
+    @setting()
+    def training_classes(self, rows: Mapping[str, int]) -> Fields:
+        """Class -> how many of its training rows are taken, over all edges; every class is named."""
+        return {
+            "data": {"rows": {"classes": words.rows_of_classes(rows, self._link.found.total["train"].classes or {})}}
+        }
+
+    @setting()
+    def training_size(self, rows: int) -> Fields:
+        """How many training rows are taken, over all edges, of data without classes."""
+        if self._link.data.classes is not None:
+            words.refuse(f"{self._link.found.dataset} has classes: say how many of each, with training_classes")
+        return {"data": {"rows": {"total": rows}}}
+
     # How it learns.
 
     @setting()
@@ -146,9 +158,11 @@ class TrainingPlan:
 
     @setting(without=_OWN)
     def loss_function(self, loss: Mapping[str, Any]) -> Fields:
-        """What is made small: ``{"type": "standard", "value": "crossentropy"}``."""
-        _, name = words.typed(loss, ("standard",), '{"type": "standard", "value": "crossentropy"}')
-        return {"training": {"loss": words.one_of(name, words.LOSSES[self.category], "the loss")}}
+        """What is made small: ``{"type": "standard", "value": "crossentropy"}``, or a file, of type ``custom``."""
+        kind, value = words.typed(loss, ("standard", "custom"), '{"type": "standard", "value": "crossentropy"}')
+        if kind == "standard":
+            return {"training": {"loss": words.one_of(value, words.LOSSES[self.category], "the loss")}}
+        return {"training": {"loss": {"file": words.file_of_loss(value)}}}
 
     @setting(without=_STEPLESS)
     def layers_freeze(self, names: Sequence[str]) -> Fields:
@@ -263,6 +277,8 @@ class TrainingPlan:
 
     experimentName = experiment_name
     validationSplit = validation_split
+    trainingClasses = training_classes
+    trainingSize = training_size
     batchSize = batch_size
     learningRate = learning_rate
     lossFunction = loss_function
