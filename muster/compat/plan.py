@@ -20,6 +20,7 @@ from muster.sdk.plan import Plan
 _BATCH: Final = 16
 _RATE: Final = 0.001
 _EPOCHS: Final = 10
+_PAIR: Final = 2
 _OWN: Final = {"sklearn": "an estimator brings its own, as the model file makes it"}
 _STEPLESS: Final = {"sklearn": "its estimators are not frozen in parts"}
 
@@ -295,10 +296,11 @@ class TrainingPlan:
         """Print the columns, and the ways to make features of them; returns the columns that are learnt from."""
         columns = self._link.data.features
         saying.note(f"features: {', '.join(columns)}")
-        if not self._link.found.derivable:
+        examples = self._link.found.derivable
+        if not examples or len(examples[0].of) < _PAIR:
             saying.note("no features can be made of them: too few hold numbers, or an owner does not permit it")
             return columns
-        one, other = self._link.found.derivable[0].of[:2]
+        one, other = examples[0].of[:_PAIR]
         for method in (*words.MADE, *words.CHOSEN):
             example = (
                 {"feature_list": [one], "method": method}
