@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import multiprocessing
 import sys
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -11,9 +15,9 @@ ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT / "tests")]
 
 from benchmarks.accuracy import page
-from benchmarks.accuracy.data import names, parted
-from benchmarks.accuracy.learning import Compared
-from benchmarks.accuracy.models import Model, model, models
+from benchmarks.accuracy.data import names
+from benchmarks.accuracy.learning import compared
+from benchmarks.accuracy.models import model, models
 
 SKEWS: Final = (0.0, 0.5, 1.0)
 SKEWED: Final = ("torch/logistic_classifier.py", "digits")
@@ -30,27 +34,35 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def compared(which: Model, data: str, deals: int, strategy: str = "fedavg", skew: float = 0.0) -> list[Compared]:
-    """Over some deals."""
-    return [Compared.of(which, parted(data, seed, skew=skew), seed, strategy) for seed in range(deals)]
+@contextmanager
+def processes() -> Iterator[ProcessPoolExecutor]:
+    """One process after the other, each for one piece of work: frameworks keep what they made until they end."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), max_tasks_per_child=1) as found:
+        yield found
 
 
 def main() -> None:
     """Learn everything, and print the tables."""
     wanted = arguments()
+    with processes() as apart:
+        learn(wanted, apart)
+
+
+def learn(wanted: argparse.Namespace, apart: ProcessPoolExecutor) -> None:
+    """What ``main`` does, with work done apart."""
     rows: list[page.Row] = []
     for each in models():
         if wanted.only not in each.name:
             continue
         for data in names(classes=each.classifies):
-            rows.append((each, data, compared(each, data, wanted.deals)))
+            rows.append((each, data, apart.submit(compared, each, data, wanted.deals).result()))
             print(f"{each.name} on {data}: {page.lost(rows[-1][2]):+.2f} lost", file=sys.stderr, flush=True)
     print(page.main_table(rows))
     if wanted.only:
         return
     shown = model(SKEWED[0])
     skewed = {
-        (skew, strategy): compared(shown, SKEWED[1], wanted.deals, strategy, skew)
+        (skew, strategy): apart.submit(compared, shown, SKEWED[1], wanted.deals, strategy, skew).result()
         for skew in SKEWS
         for strategy in shown.strategies
     }

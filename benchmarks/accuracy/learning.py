@@ -9,10 +9,11 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Final
 
-from benchmarks.accuracy.data import Parted
+from benchmarks.accuracy.data import Parted, parted
 from benchmarks.accuracy.models import Model
 from support.bodies import run
 from support.members import unite
@@ -81,13 +82,14 @@ class Learner:
     def score(self, weights: Weights, rows: Table) -> float:
         """In points: accuracy, or R2, times 100."""
         name = "r2" if self.task.classes is None else "accuracy"
-        found = tabular.score(rows, weights, self.made(), self.task, Where("test", "received"))
+        found = tabular.score(rows, weights, self.made, self.task, Where("test", "received"))
         value = {score.name: score.value for score in found}[name]
         assert value is not None, f"{self.model.name}: {name} has no value"
         return 100 * value
 
+    @cached_property
     def made(self) -> TabularModel:
-        """The model, untrained, in the hands of its framework."""
+        """The model in the hands of its framework; nothing trains this one."""
         return self._candidate().model
 
     def _candidate(self) -> Candidate:
@@ -162,3 +164,8 @@ class Compared:
             pooled=learner.score(learner.pooled(parted.pooled), parted.test),
             largest=learner.score(learner.pooled(largest), parted.test),
         )
+
+
+def compared(model: Model, data: str, deals: int, strategy: str = "fedavg", skew: float = 0.0) -> list[Compared]:
+    """Both ways over some deals of a table."""
+    return [Compared.of(model, parted(data, seed, skew=skew), seed, strategy) for seed in range(deals)]

@@ -137,7 +137,7 @@ def readme() -> str:
 def _described(model: Model) -> tuple[str, ...]:
     shown = parted(_SHOWN, 0).task
     task = shown if model.classifies else type(shown)(shown.features, shown.target, None)
-    made = Learner(model, task, 0).made()
+    made = Learner(model, task, 0).made
     parameters = made.initial(0)
     learnt = made.learnt if isinstance(made, GuidedModel) else parameters.keys()
     numbers = sum(parameters[name].size for name in learnt if parameters[name].dtype.kind == "f")

@@ -9,7 +9,7 @@ import yaml
 
 from bus.errors import Invalid
 from bus.suggestions import did_you_mean
-from muster.callbacks import watchable
+from muster import submit
 from muster.compat import saying, words
 from muster.compat.setting import SETTER, Fields, setting
 from muster.sdk.blocking import Experiment, Federation
@@ -20,6 +20,7 @@ from muster.sdk.plan import Plan
 _BATCH: Final = 16
 _RATE: Final = 0.001
 _EPOCHS: Final = 10
+_PAIR: Final = 2
 _OWN: Final = {"sklearn": "an estimator brings its own, as the model file makes it"}
 _STEPLESS: Final = {"sklearn": "its estimators are not frozen in parts"}
 
@@ -68,12 +69,10 @@ class TrainingPlan:
         """Take over what a setter says, if the plan can have it.
 
         Raises:
-            PlanRefused: It cannot; the plan is as it was.
-            TrainingError: Its callbacks have nothing to watch.
+            Invalid: It cannot; the plan is as it was.
         """
         changed = self._plan.with_(**fields)
-        if "callbacks" in fields:
-            changed.callbacks.check(self.category, changed.training, watchable(self.category))
+        submit.with_model(changed, self._link.model.subject)
         self._plan = changed
 
     # What the experiment is called.
@@ -126,6 +125,20 @@ class TrainingPlan:
         """What a row of each class counts: by class, or ``balanced``."""
         return {"training": {"class_weights": weights}}
 
+    @setting()
+    def training_classes(self, rows: Mapping[str, int]) -> Fields:
+        """Class -> how many of its training rows are taken, over all edges; every class is named."""
+        return {
+            "data": {"rows": {"classes": words.rows_of_classes(rows, self._link.found.total["train"].classes or {})}}
+        }
+
+    @setting()
+    def training_size(self, rows: int) -> Fields:
+        """How many training rows are taken, over all edges, of data without classes."""
+        if self._link.data.classes is not None:
+            words.refuse(f"{self._link.found.dataset} has classes: say how many of each, with training_classes")
+        return {"data": {"rows": {"total": rows}}}
+
     # How it learns.
 
     @setting()
@@ -146,9 +159,11 @@ class TrainingPlan:
 
     @setting(without=_OWN)
     def loss_function(self, loss: Mapping[str, Any]) -> Fields:
-        """What is made small: ``{"type": "standard", "value": "crossentropy"}``."""
-        _, name = words.typed(loss, ("standard",), '{"type": "standard", "value": "crossentropy"}')
-        return {"training": {"loss": words.one_of(name, words.LOSSES[self.category], "the loss")}}
+        """What is made small: ``{"type": "standard", "value": "crossentropy"}``, or a file, of type ``custom``."""
+        kind, value = words.typed(loss, ("standard", "custom"), '{"type": "standard", "value": "crossentropy"}')
+        if kind == "standard":
+            return {"training": {"loss": words.one_of(value, words.LOSSES[self.category], "the loss")}}
+        return {"training": {"loss": {"file": words.file_of_loss(value)}}}
 
     @setting(without=_STEPLESS)
     def layers_freeze(self, names: Sequence[str]) -> Fields:
@@ -263,6 +278,8 @@ class TrainingPlan:
 
     experimentName = experiment_name
     validationSplit = validation_split
+    trainingClasses = training_classes
+    trainingSize = training_size
     batchSize = batch_size
     learningRate = learning_rate
     lossFunction = loss_function
@@ -279,10 +296,11 @@ class TrainingPlan:
         """Print the columns, and the ways to make features of them; returns the columns that are learnt from."""
         columns = self._link.data.features
         saying.note(f"features: {', '.join(columns)}")
-        if not self._link.found.derivable:
+        examples = self._link.found.derivable
+        if not examples or len(examples[0].of) < _PAIR:
             saying.note("no features can be made of them: too few hold numbers, or an owner does not permit it")
             return columns
-        one, other = self._link.found.derivable[0].of[:2]
+        one, other = examples[0].of[:_PAIR]
         for method in (*words.MADE, *words.CHOSEN):
             example = (
                 {"feature_list": [one], "method": method}

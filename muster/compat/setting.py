@@ -9,7 +9,6 @@ from typing import Any, Concatenate, Final, ParamSpec, Protocol, TypeVar
 
 from bus.errors import MusterError
 from muster.compat import saying
-from training.errors import TrainingError
 
 SETTER: Final = "is_setter"
 """An attribute that setters have."""
@@ -56,7 +55,7 @@ def setting(
                 return
             try:
                 plan.change(method(plan, *args, **kwargs))
-            except (MusterError, TrainingError) as error:
+            except MusterError as error:
                 plan.refused[name] = error.message
                 saying.refusal(f"{name}: {error.message}")
             else:

@@ -77,15 +77,15 @@ class User:
             tokenizer: Has no meaning for tables.
 
         Raises:
-            NotFound: There is no such file, or no weights beside it.
-            ModelRefused: The file is wrong or fails a check; the message says which, and what to do.
+            Invalid: There are no weights beside it.
+            ModelRefused: The file is missing or wrong, or fails a check; the message says which, and what to do.
         """
         if tokenizer is not None:
             saying.warning("tokenizer has no effect: it is for texts, and this release trains on tables")
         path = _found(name)
         beside = path.with_name(f"{path.stem}{_WEIGHTS}")
         if weights and not beside.exists():
-            raise NotFound(
+            raise Invalid(
                 f"there is no {beside.name} beside {path.name}: weights are a safetensors file of that name, see "
                 "docs/how-to/write-a-model.md",
                 code="pretrained.missing",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Final, NoReturn
 
 from bus.errors import Invalid
@@ -10,6 +11,8 @@ from training.suggestions import known_or_nearest
 
 EPOCHS: Final = (1, 1000)
 CYCLES: Final = (1, 100)
+FEW_ROWS: Final = 5
+"""A class that has more keeps more."""
 MOST_SPLIT: Final = 0.5
 SPLIT_FOR_NONE: Final = 0.1
 """What a validation split of 0 means."""
@@ -132,6 +135,47 @@ def learning_rate(value: object) -> object:
     )
 
 
+def file_of_loss(value: object) -> str:
+    """Where a loss of the vendor's own is, from anywhere.
+
+    Raises:
+        Invalid: It is no file, or not there.
+    """
+    if not isinstance(value, str | Path):
+        refuse(
+            f"only a file can be sent to the edges: put the loss into one, as loss(outputs, targets); found {value!r}"
+        )
+    path = Path(value).expanduser().resolve()
+    if not path.is_file():
+        refuse(f"there is no file {value}: expected a Python file with a function loss(outputs, targets)")
+    return str(path)
+
+
+def rows_of_classes(wanted: object, there: Mapping[str, int]) -> dict[str, int]:
+    """Class -> how many of its rows; all classes are named, and have enough.
+
+    Args:
+        wanted: What the setter was told.
+        there: Class -> rows of all edges.
+
+    Raises:
+        Invalid: A class is missing, unknown, or has another number of rows than it may.
+    """
+    if not isinstance(wanted, Mapping):
+        refuse(f"expected class -> rows for each of {', '.join(there)}, found {wanted!r}")
+    said = {str(name): number for name, number in wanted.items()}
+    if said.keys() != there.keys():
+        wrong = ", ".join(sorted(said.keys() ^ there.keys()))
+        refuse(f"expected a number for each of {', '.join(there)} and no other class; wrong or missing: {wrong}")
+    for name, available in there.items():
+        least = FEW_ROWS + 1 if available > FEW_ROWS else min(2, available)
+        try:
+            whole(said[name], (least, available))
+        except Invalid as error:
+            refuse(f"rows of {name!r}: {error.message}")
+    return said
+
+
 def monitor(value: object, category: str) -> str:
     """The score that a callback watches: of the global model, on rows kept for validation.
 
@@ -162,7 +206,7 @@ OF_OTHER_TASKS: Final = {
         "is for images, and this release trains on tables",
     ),
     **dict.fromkeys(
-        ("sequence_length", "forecast_horizon", "training_size"),
+        ("sequence_length", "forecast_horizon"),
         "is for texts and series, and this release trains on tables",
     ),
     **dict.fromkeys(

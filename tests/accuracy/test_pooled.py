@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.accuracy.__main__ import compared
 from benchmarks.accuracy.data import names
+from benchmarks.accuracy.learning import compared
 from benchmarks.accuracy.models import Model, model, models
 from benchmarks.accuracy.page import BOUND, lost
 

@@ -95,6 +95,7 @@ def test_defaults_are_the_older_ones() -> None:
             "cosine",
         ),
         (lambda p: p.lossFunction({"type": "standard", "value": "crossentropy"}), "training.loss", "cross_entropy"),
+        (lambda p: p.trainingClasses({"a": 20, "b": 6}), "data.rows.classes", {"a": 20, "b": 6}),
         (lambda p: p.layersFreeze(["layers.0"]), "training.freeze", ["layers.0*"]),
         (lambda p: p.class_weights("balanced"), "training.class_weights", "balanced"),
         (lambda p: p.aggregation_strategy("fedprox", proximal_mu=0.1), "strategy.parameters", {"mu": 0.1}),
@@ -155,10 +156,22 @@ def test_a_setter_is_a_field_of_the_plan(say: Setting, section: str, wanted: obj
         ),
         ("learning_rate", lambda p: p.learningRate({"type": "custom", "value": {"name": len}}), "cannot be sent"),
         ("loss_function", lambda p: p.lossFunction({"type": "standard", "value": "mse"}), "crossentropy"),
+        ("loss_function", lambda p: p.lossFunction({"type": "custom", "value": len}), "only a file"),
+        ("loss_function", lambda p: p.lossFunction({"type": "custom", "value": "no.py"}), "there is no file no.py"),
+        ("training_classes", lambda p: p.trainingClasses({"a": 20}), "for each of a, b"),
+        (
+            "training_classes",
+            lambda p: p.trainingClasses({"a": 5, "b": 6}),
+            "rows of 'a': expected a whole number from 6",
+        ),
+        ("training_classes", lambda p: p.trainingClasses({"a": 36, "b": 6}), "to 35, found 36"),
+        ("training_size", lambda p: p.training_size(10), "has classes"),
         ("layers_freeze", lambda p: p.layersFreeze("layers"), "a list of names"),
         ("early_stop_callback", lambda p: p.earlystopCallback("val_f1", 3), "the monitor 'val_f1' is not known"),
         ("early_stop_callback", lambda p: p.earlystopCallback("val_loss", 0), "patience"),
         ("reduce_lr_callback", lambda p: p.reducelrCallback("loss", 2.0, 3), "factor"),
+        ("aggregation_strategy", lambda p: p.aggregation_strategy("fedprx"), "did you mean 'fedprox'"),
+        ("aggregation_strategy", lambda p: p.aggregation_strategy("fedadam", beta_1=2.0), "beta_1"),
         ("class_weights", lambda p: p.class_weights({"a": -1.0}), "class_weights"),
         ("scaler", lambda p: p.scaler("Normalizer"), "the scaler"),
         ("feature_points", lambda p: p.feature_points(4), "sees 3 columns"),
@@ -243,12 +256,26 @@ def test_what_has_no_meaning_is_told(
     assert plan.refused == {}
 
 
+def test_a_loss_of_the_vendors_own_is_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "loss.py").write_text("def loss(outputs, targets):\n    return (outputs**2).mean()\n")
+    plan = training_plan(TORCH)
+    plan.lossFunction({"type": "custom", "value": "loss.py"})
+    assert plan.refused == {}
+    assert plan.plan()["training"]["loss"] == {"file": str(tmp_path / "loss.py")}
+    (tmp_path / "loss.py").write_text("class Other:\n    pass\n")
+    plan.lossFunction({"type": "custom", "value": "loss.py"})
+    assert "defines no function loss" in plan.refused["loss_function"]
+
+
 def test_a_number_has_no_accuracy_to_watch(capsys: pytest.CaptureFixture[str]) -> None:
     plan = training_plan("torch/mlp_regressor.py")
     plan.earlystopCallback("val_accuracy", 3)
     assert "'val_accuracy' is not known" in capsys.readouterr().out
     plan.earlystopCallback("val_loss", 3)
     assert plan.plan()["callbacks"]["early_stopping"]["monitor"] == "validation.mse"
+    plan.training_size(10)
+    assert plan.plan()["data"]["rows"] == {"total": 10}
     assert plan.refused == {}
 
 
