@@ -42,7 +42,7 @@ from training.worker.supervise import run_worker
 
 FILE: Final = "artefact.json"
 WEIGHTS_FILE: Final = "model.safetensors"
-CODE: Final = "submitted.py"
+SUBMITTED: Final = "submitted.py"
 _ZIP: Final = b"PK"
 
 
@@ -237,7 +237,7 @@ async def download(client: Client, experiment: Experiment, directory: Path) -> A
 
 async def _code(client: Client, experiment: Experiment, directory: Path) -> Path | None:
     """The vendor's file; ``None`` if it is not sealed for us."""
-    path = directory / CODE
+    path = directory / SUBMITTED
     try:
         await incoming.download_file(client.broker.blobs(), experiment.spec.code, client.identity, path)
     except (NotFound, Denied):
