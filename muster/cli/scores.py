@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
 from typing import Any, Final
 
 import typer
@@ -11,8 +12,8 @@ from rich.table import Table
 
 from bus.errors import NotFound
 from bus.events.base import PrincipalId
-from bus.events.cycles import ModelAveraged, ModelEvaluated
-from bus.events.metrics import METRICS
+from bus.events.cycles import ModelEvaluated
+from bus.events.metrics import METRICS, Better
 from bus.events.tallies import Confusion
 from bus.events.weights import FederatedScore, Score
 from muster.cli.experiments import Id
@@ -24,6 +25,9 @@ _MOST_EDGES: Final = 8
 """Edges that have a column each."""
 _MOST_CLASSES: Final = 20
 """Classes whose confusion matrix is shown; of more, --json has it."""
+_STAGES: Final = {"received": "the model as the edges received it", "trained": "each edge's model after its training"}
+_BETTER: Final[Mapping[str, str]] = {Better.HIGHER: "↑", Better.LOWER: "↓", Better.ZERO: "→ 0"}
+"""Which way is better."""
 
 
 @app.command()
@@ -63,34 +67,46 @@ def _confusion(outcome: Outcome) -> tuple[Confusion, ...]:
     return body.confusion if isinstance(body, ModelEvaluated) else ()
 
 
-def _tables(outcome: Outcome, classes: Sequence[str] | None) -> list[str | Table]:
+def _tables(outcome: Outcome, classes: Sequence[str] | None) -> Iterator[str | Table]:
     edges = {edge: update.scores for edge, update in outcome.updates.items()}
-    shown: list[str | Table] = [
-        f"cycle {outcome.cycle}",
-        _metrics(outcome.body, edges if len(edges) <= _MOST_EDGES else {}),
-    ]
-    missing = [f"{score.name} ({score.split}): {score.reason}" for score in outcome.body.scores if score.value is None]
-    shown += ["no value:", *map(escape, missing)] if missing else []
+    own = edges if len(edges) <= _MOST_EDGES else {}
+    yield f"cycle {outcome.cycle}"
+    for (stage, split), told in groupby(sorted(outcome.body.scores, key=_order), lambda each: (each.stage, each.split)):
+        of = list(told)
+        yield f"\n{split} rows, {_STAGES.get(stage, stage)}:"
+        yield _metrics(of, own)
+        yield from (f"{method}: {', '.join(names)}" for method, names in _methods(of).items())
+        missing = [f"{score.name} has no value: {score.reason}" for score in of if score.value is None]
+        yield from map(escape, missing)
     for matrix in _confusion(outcome):
         if classes is not None and len(classes) <= _MOST_CLASSES:
-            shown += [
-                f"{matrix.split} rows by true class (down) and predicted class (across):",
-                _matrix(matrix, classes),
-            ]
-    return shown
+            yield f"\n{matrix.split} rows by true class (down) and predicted class (across):"
+            yield _matrix(matrix, classes)
 
 
-def _metrics(body: ModelAveraged | ModelEvaluated, edges: Mapping[PrincipalId, Sequence[Score]]) -> Table:
+def _order(score: FederatedScore) -> tuple[str, str, int, str]:
+    return score.stage, score.split, _place(score.name), score.name
+
+
+def _metrics(of: Sequence[FederatedScore], edges: Mapping[PrincipalId, Sequence[Score]]) -> Table:
+    """A row for each metric of one set of rows."""
     own = {edge: {(s.stage, s.split, s.name): s.value for s in said} for edge, said in edges.items()}
-    shown = table("ROWS OF", "METRIC", "COHORT", "+-", *map(str, own), "BETTER", "COMBINED")
-    for score in sorted(body.scores, key=lambda score: (score.stage, score.split, _place(score.name), score.name)):
+    shown = table("METRIC", "", "COHORT", "+-", *map(str, own))
+    shown.columns[0].no_wrap = True
+    for score in of:
         key = (score.stage, score.split, score.name)
         values = (_number(values.get(key)) for values in own.values())
         within = "" if score.within is None else f"{score.within:.4f}"
-        shown.add_row(
-            *(score.split, score.name, _number(score.value), within, *values, _better(score) or "", score.method)
-        )
+        shown.add_row(score.name, _BETTER.get(_better(score) or "", ""), _number(score.value), within, *values)
     return shown
+
+
+def _methods(of: Sequence[FederatedScore]) -> dict[str, list[str]]:
+    """How the cohort's values were combined -> the metrics."""
+    found: dict[str, list[str]] = {}
+    for score in of:
+        found.setdefault(score.method, []).append(score.name)
+    return found if len(found) != 1 else {method: ["all"] for method in found}
 
 
 def _place(name: str) -> int:
