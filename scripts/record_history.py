@@ -81,7 +81,7 @@ from bus.wire import envelope, subjects, topology  # noqa: E402
 from bus.wire.message import Message  # noqa: E402
 from bus.wire.record import Record  # noqa: E402
 from bus.wire.topology import StreamName  # noqa: E402
-from muster.verify import export_log  # noqa: E402
+from muster.proof.verify import export_log  # noqa: E402
 from replay import history  # noqa: E402 - needs the path
 from replay.compatibility import schemas  # noqa: E402
 from support import people, spine  # noqa: E402

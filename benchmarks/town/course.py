@@ -21,7 +21,7 @@ from bus.events.experiments import ExperimentAborted, ExperimentCompleted, Exper
 from bus.events.weights import SealedObject
 from bus.wire.record import Record
 from muster.client import Client, connect
-from muster.submit import read_draft, resolve, submit
+from muster.submission.submit import read_draft, resolve, submit
 
 _MODEL: Final = """framework = "sklearn"
 category = "tabular_classification"

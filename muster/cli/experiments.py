@@ -9,11 +9,11 @@ from rich.markup import escape
 
 from bus.events.experiments import AbortRequested, PauseRequested, Request, ResumeRequested, StopRequested
 from coordinator.domain.state import Experiment, Phase
-from muster import failures
 from muster.cli.frame import As, Federation, Frame, Json, table
-from muster.explain import explained
-from muster.story import told
-from muster.summary import recent, summary, waiting_for
+from muster.telling import failures
+from muster.telling.explain import explained
+from muster.telling.story import told
+from muster.telling.summary import recent, summary, waiting_for
 
 app = typer.Typer()
 

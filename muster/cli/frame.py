@@ -17,9 +17,9 @@ from rich.console import Console, RenderableType
 
 from bus.errors import MusterError, treatment
 from muster.client import Client, connect
-from muster.display import table as table  # commands take it from here
 from muster.errors.catalogue import of_error
 from muster.federation.layout import Layout
+from muster.telling.display import table as table  # commands take it from here
 
 VARIABLE: Final = "MUSTER_FEDERATION"
 INTERRUPTED: Final = 130

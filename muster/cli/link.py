@@ -10,10 +10,10 @@ from rich.markup import escape
 
 from bus.errors import Invalid, treatment
 from muster.cli.frame import As, Federation, Frame, Json
-from muster.link_display import shown
-from muster.linking import link as link_to
-from muster.linking import plan_for
-from muster.vetting import Subject
+from muster.submission.linking import link as link_to
+from muster.submission.linking import plan_for
+from muster.submission.vetting import Subject
+from muster.telling.link_display import shown
 from training.errors import TrainingError
 from training.plan import Plan
 

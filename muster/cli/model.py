@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from muster.cli.frame import Frame, Json
-from muster.display import show_check
-from muster.vetting import Subject, made_up, refusal, vet
+from muster.submission.vetting import Subject, made_up, refusal, vet
+from muster.telling.display import show_check
 from training.losses import LossFile
 from training.plan import Limits, Training
 

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from muster.cli.frame import Frame, Json
-from muster.submit import read_draft
+from muster.submission.submit import read_draft
 from training.plan import Plan
 
 app = typer.Typer(no_args_is_help=True, help="Look at plans, without a federation.")

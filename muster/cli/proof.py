@@ -15,9 +15,9 @@ from muster.cli import retraining
 from muster.cli.experiments import Id
 from muster.cli.frame import Federation, Frame, Json, table
 from muster.federation.layout import OPERATOR
-from muster.replay import Moment, Recomputed, moment_of, replay, world_at
-from muster.summary import summary
-from muster.verify import export_log, signed_for, verify_federation, verify_file
+from muster.proof.replay import Moment, Recomputed, moment_of, replay, world_at
+from muster.proof.verify import export_log, signed_for, verify_federation, verify_file
+from muster.telling.summary import summary
 
 app = typer.Typer()
 

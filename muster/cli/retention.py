@@ -12,8 +12,8 @@ from bus.events.custody import Keep
 from muster.cli.experiments import Id
 from muster.cli.frame import Federation, Frame, Json, table
 from muster.federation.layout import OPERATOR
-from muster.purge import planned, purge
-from muster.retention import kept
+from muster.keeping.purge import planned, purge
+from muster.keeping.retention import kept
 
 app = typer.Typer()
 

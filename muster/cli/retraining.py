@@ -18,8 +18,8 @@ from bus.weights import encoded
 from muster.cli.frame import Frame, table
 from muster.client import Client
 from muster.federation.layout import OPERATOR
-from muster.recorded import Recorded, log_of, recorded
-from muster.retrain import Open, Report, Retrained, retrain
+from muster.proof.recorded import Recorded, log_of, recorded
+from muster.proof.retrain import Open, Report, Retrained, retrain
 
 _AGGREGATOR: Final = "aggregator"
 

@@ -14,15 +14,15 @@ from bus.runtime import telemetry
 from muster.cli.experiments import Id
 from muster.cli.frame import As, Federation, Frame, Json
 from muster.client import Client
-from muster.display import Display, show_check
 from muster.federation.layout import Layout
-from muster.follow import View, ended
-from muster.follow import follow as follow_to_end
-from muster.fork import fork as submit_fork
-from muster.fork import fork_of, parameters_of
-from muster.submit import check as check_model
-from muster.submit import read_draft, resolve, submit
-from muster.summary import headlines, score_text, summary
+from muster.submission.fork import fork as submit_fork
+from muster.submission.fork import fork_of, parameters_of
+from muster.submission.submit import check as check_model
+from muster.submission.submit import read_draft, resolve, submit
+from muster.telling.display import Display, show_check
+from muster.telling.follow import View, ended
+from muster.telling.follow import follow as follow_to_end
+from muster.telling.summary import headlines, score_text, summary
 
 app = typer.Typer()
 

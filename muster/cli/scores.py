@@ -18,7 +18,7 @@ from bus.events.tallies import Confusion
 from bus.events.weights import FederatedScore, Score
 from muster.cli.experiments import Id
 from muster.cli.frame import As, Federation, Frame, Json, table
-from muster.outcomes import Outcome, outcomes
+from muster.telling.outcomes import Outcome, outcomes
 
 app = typer.Typer()
 _MOST_EDGES: Final = 8

@@ -9,13 +9,13 @@ import yaml
 
 from bus.errors import Invalid
 from bus.suggestions import did_you_mean
-from muster import submit
 from muster.compat import saying, words
 from muster.compat.setting import SETTER, Fields, setting
 from muster.sdk.blocking import Experiment, Federation
 from muster.sdk.errors import PlanRefused
 from muster.sdk.link import Link
 from muster.sdk.plan import Plan
+from muster.submission import submit
 
 _BATCH: Final = 16
 _RATE: Final = 0.001

@@ -19,15 +19,15 @@ from muster.cli.frame import Output
 from muster.client import connect
 from muster.demo.baseline import Comparison, Row
 from muster.demo.data import SHARES, TARGET, Collection, collection, write_csv
-from muster.display import Display
 from muster.federation.create import create
 from muster.federation.layout import Layout
 from muster.federation.supervisor import running
-from muster.follow import View, ended, follow
 from muster.ingest import ingest_files
-from muster.replay import Recomputed, replay
-from muster.submit import Draft, read_draft, resolve, submit
-from muster.verify import verify_federation
+from muster.proof.replay import Recomputed, replay
+from muster.proof.verify import verify_federation
+from muster.submission.submit import Draft, read_draft, resolve, submit
+from muster.telling.display import Display
+from muster.telling.follow import View, ended, follow
 from training.weights import read_weights
 
 VENDOR: Final = "acme"

@@ -26,7 +26,7 @@ from muster.client import PATIENCE_S, Client
 from muster.doctor.beside import tried
 from muster.doctor.facts import Bus, ConsumerFacts, Disk, Facts, Key, Lease, Said, Server, StreamFacts, Waiting
 from muster.federation.layout import OPERATOR, Description, Layout
-from muster.summary import waiting_for
+from muster.telling.summary import waiting_for
 
 _FILE: Final = "identity.json"
 _MODE: Final = 0o777

@@ -14,14 +14,14 @@ from coordinator.domain.state import Phase
 from muster import artefacts
 from muster.artefacts import Artefact
 from muster.client import Client
-from muster.follow import View, ended, follow
 from muster.sdk import records, showing
 from muster.sdk.figures import Figures
 from muster.sdk.history import confused, frame, scored
 from muster.sdk.listing import Listing
 from muster.sdk.records import Happening, Status
-from muster.story import told
-from muster.summary import summary
+from muster.telling.follow import View, ended, follow
+from muster.telling.story import told
+from muster.telling.summary import summary
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,7 +9,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Self
 
-from muster import submit, summary, vetting
 from muster.client import Client, connect_with
 from muster.sdk import records, showing
 from muster.sdk.errors import LinkRefused, ModelRefused, PlanRefused, refused_as
@@ -20,7 +19,9 @@ from muster.sdk.model import Model
 from muster.sdk.plan import Plan
 from muster.sdk.profiles import chosen
 from muster.sdk.records import Dataset, Edge, Status
-from muster.vetting import Subject
+from muster.submission import submit, vetting
+from muster.submission.vetting import Subject
+from muster.telling import summary
 
 _LAST = 50
 

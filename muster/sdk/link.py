@@ -8,13 +8,14 @@ from typing import Any, Self
 
 from bus.errors import Invalid
 from bus.events.experiments import TaskData
-from muster import link_display, linking
-from muster.linking import Datasets
-from muster.requirements import Enrolled
 from muster.sdk.errors import LinkRefused
 from muster.sdk.listing import html_of, text_of
 from muster.sdk.model import Model
 from muster.sdk.plan import Plan
+from muster.submission import linking
+from muster.submission.linking import Datasets
+from muster.submission.requirements import Enrolled
+from muster.telling import link_display
 
 
 @dataclass(frozen=True, repr=False)

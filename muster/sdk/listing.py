@@ -10,7 +10,7 @@ from rich import markup
 from rich.console import Console, RenderableType
 from rich.table import Table
 
-from muster.display import table
+from muster.telling.display import table
 
 T = TypeVar("T")
 _WIDTH: Final = 200

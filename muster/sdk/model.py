@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from muster.sdk.listing import html_table, text_table
-from muster.vetting import Subject
+from muster.submission.vetting import Subject
 from training.contract.header import Header
 from training.contract.report import Report
 

@@ -11,7 +11,7 @@ from bus.events.datasets import Column, DatasetRegistered
 from bus.events.principals import EdgeEnrolled
 from bus.events.weights import FederatedScore
 from muster.sdk.listing import html_table
-from muster.summary import headlines, score_text
+from muster.telling.summary import headlines, score_text
 
 _GIB: Final = 1024**3
 
@@ -144,7 +144,7 @@ class Status:
 
     @classmethod
     def of(cls, facts: Mapping[str, Any]) -> Self:
-        """From the facts of ``muster.summary``."""
+        """From the facts of ``muster.telling.summary``."""
         failure = facts["failure"]
         kept = {field.name: facts[field.name] for field in fields(cls)}
         kept["decided"] = tuple(facts["decided"])

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from rich.console import Console
 
 from bus.wire.record import Record
-from muster.display import Display, show_check
-from muster.follow import View
+from muster.telling.display import Display, show_check
+from muster.telling.follow import View
 from training.contract.report import Step
 
 TellEvent = Callable[[View, Record | None], None]

@@ -8,7 +8,7 @@ from benchmarks.accuracy.data import parted
 from benchmarks.accuracy.models import FOLDER, Model, models
 from benchmarks.accuracy.page import readme
 from bus.events.strategies import KINDS
-from muster.vetting import Subject, vet
+from muster.submission.vetting import Subject, vet
 from training.contract.report import EIGHT
 from training.plan import Limits
 from training.worker.config import Config

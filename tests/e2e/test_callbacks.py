@@ -13,7 +13,7 @@ from bus.events.cycles import CycleKind, CycleOpened, ModelAveraged, ModelEvalua
 from bus.events.experiments import ExperimentCompleted
 from bus.wire.record import Record
 from muster.client import connect
-from muster.follow import View, follow
+from muster.telling.follow import View, follow
 from support.federation import Town, federation
 from support.terminal import Terminal
 

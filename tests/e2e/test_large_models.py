@@ -17,9 +17,9 @@ from bus.wire.record import Record
 from muster.client import connect
 from muster.doctor.beside import tried
 from muster.federation.store import Store
-from muster.follow import View
-from muster.replay import replay
-from muster.retention import kept
+from muster.keeping.retention import kept
+from muster.proof.replay import replay
+from muster.telling.follow import View
 from support.federation import EDGES, PLAN, Town, federation
 from support.people import ROLES, identity
 from support.terminal import Terminal

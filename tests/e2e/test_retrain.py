@@ -15,8 +15,8 @@ from bus.events.base import ExperimentId
 from bus.events.cycles import UpdateSealed
 from coordinator.domain.state import Phase
 from muster.client import connect
-from muster.follow import follow
 from muster.ingest import ingest
+from muster.telling.follow import follow
 from support.federation import EDGES, PLAN, Town, federation, write_rows
 from support.terminal import Terminal
 

@@ -18,7 +18,7 @@ import muster
 from bus.events.cycles import CycleClosed
 from bus.wire.record import Record
 from muster.federation.layout import Layout
-from muster.follow import View
+from muster.telling.follow import View
 from support.terminal import Terminal
 
 HOSPITALS = ("hospital-a", "hospital-c")

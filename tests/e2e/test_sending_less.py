@@ -11,7 +11,7 @@ from bus.events.base import ExperimentId
 from bus.events.cycles import CycleKind, UpdateSealed
 from coordinator.domain.state import Phase
 from muster.client import connect
-from muster.follow import follow
+from muster.telling.follow import follow
 from support.federation import PLAN, Town, federation
 from support.terminal import Terminal
 

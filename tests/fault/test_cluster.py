@@ -19,7 +19,7 @@ from bus.ports import Guard
 from bus.wire.message import Message
 from bus.wire.record import Record
 from bus.wire.topology import Consumer, StreamName
-from muster.follow import View
+from muster.telling.follow import View
 from support.cluster import ClusterTown, caught_up, federation_on_cluster, leader, replicated
 from support.federation import PLAN
 

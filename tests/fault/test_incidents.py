@@ -20,7 +20,7 @@ from bus.events import Event
 from bus.events.cycles import CycleAbandoned, CycleClosed, CycleExpired, CycleOpened, UpdateFailed, UpdateSealed
 from bus.wire.record import Record
 from muster.federation.layout import SERVICES
-from muster.follow import View
+from muster.telling.follow import View
 from support.federation import EDGES, PLAN, Town
 
 from .conftest import Known

@@ -12,7 +12,7 @@ import pytest
 from bus.events import Event
 from bus.events.cycles import CycleClosed, CycleOpened, UpdateSealed
 from bus.wire.record import Record
-from muster.follow import View
+from muster.telling.follow import View
 from support.federation import Town
 
 from .conftest import Known

@@ -17,7 +17,7 @@ from bus.runtime.snapshots import Snapshot, SnapshotFile
 from bus.wire.message import Message
 from bus.wire.record import Record
 from bus.wire.topology import StreamName
-from muster.follow import View
+from muster.telling.follow import View
 from support.disk import MIB, small_disk
 
 from .conftest import Known, needs_mounts

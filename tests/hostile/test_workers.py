@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from hostile.models import HEAD, MIB
-from muster.vetting import Subject, refusal, vet
+from muster.submission.vetting import Subject, refusal, vet
 from training.contract.report import Check, State, Step
 from training.plan import Limits
 from training.worker import sandbox

@@ -16,7 +16,7 @@ from bus.identity.directory import Directory, Principal
 from bus.wire.message import Message, Stored
 from bus.wire.record import Record
 from coordinator.domain.world import World as Coordination
-from muster.verify import verify_file
+from muster.proof.verify import verify_file
 from policy_engine.domain.world import World as Policy
 
 FOLDER = Path(__file__).parent / "histories"

@@ -19,7 +19,7 @@ from bus.runtime.deciding import World
 from bus.wire.decision import Decision
 from bus.wire.record import Record
 from coordinator.domain.world import World as Coordination
-from muster.verify import verify_file
+from muster.proof.verify import verify_file
 from policy_engine.domain.world import World as Policy
 from replay.history import FOLDER, SCHEMAS, History, coordination, load, policy, recorded, summary
 

@@ -20,7 +20,7 @@ from bus.events.callbacks import (
     StoppedEarly,
 )
 from bus.events.experiments import ExperimentCompleted
-from muster.decisions import redecided
+from muster.proof.decisions import redecided
 from simulation.test_simulation import disturb
 from support.chaos import STORM
 from support.simulation import Ran, Simulation, simulate

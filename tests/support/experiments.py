@@ -10,7 +10,7 @@ from bus.ports import Broker
 from bus.runtime.voice import Voice
 from bus.wire.record import Record
 from muster.client import Client
-from muster.replay import Recomputed, replay
+from muster.proof.replay import Recomputed, replay
 from support import people
 from support.spine import Spine
 from support.story import X

@@ -25,9 +25,9 @@ from muster.federation.create import create
 from muster.federation.layout import Layout
 from muster.federation.store import Store
 from muster.federation.supervisor import Supervisor, running
-from muster.follow import View, follow
 from muster.ingest import ingest_files
-from muster.submit import read_draft, resolve, submit
+from muster.submission.submit import read_draft, resolve, submit
+from muster.telling.follow import View, follow
 from support.disk import MIB, SmallDisk, small_disk
 from support.jobs import LOGISTIC
 from support.proxy import Proxy, proxied

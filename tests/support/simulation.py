@@ -39,7 +39,7 @@ from bus.wire.topology import StreamName
 from edge_daemon.domain.jobs import Job, Outcome, State
 from edge_daemon.edge import Edge
 from edge_daemon.outbox import Outbox
-from muster.story import told
+from muster.telling.story import told
 from support import people
 from support.chaos import CALM, ChaosBroker, Line, Weather
 from support.spine import SERVICES, SETTINGS, introduce

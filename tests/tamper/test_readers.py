@@ -32,7 +32,7 @@ from bus.weights import incoming, layout, outgoing
 from bus.wire import subjects
 from bus.wire.envelope import message_id
 from muster.client import Client
-from muster.replay import Recomputed, replay
+from muster.proof.replay import Recomputed, replay
 from support import people
 from support.attacks import ATTACKS, NOWHERE, Attack, body_of
 from support.place import Place

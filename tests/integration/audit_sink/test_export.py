@@ -29,7 +29,7 @@ from bus.runtime.voice import Voice
 from bus.wire.message import Message
 from bus.wire.topology import StreamName
 from muster.cli import proof
-from muster.verify import export_log, verify_file
+from muster.proof.verify import export_log, verify_file
 from support import people
 
 EVENTS = 30

@@ -17,7 +17,7 @@ from bus.events.experiments import (
     StopRequested,
 )
 from coordinator.domain.state import Phase
-from muster.follow import View, ended, follow
+from muster.telling.follow import View, ended, follow
 from support.experiments import client
 from support.spine import running_spine
 from support.story import X

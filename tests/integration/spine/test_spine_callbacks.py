@@ -25,11 +25,11 @@ from bus.events.experiments import ExperimentCompleted, ExperimentFailed, Experi
 from bus.events.weights import Score
 from bus.weights import incoming
 from bus.wire.record import Record
-from muster.decisions import redecided
-from muster.explain import explained
-from muster.fork import fork_of
-from muster.outcomes import Outcome, outcomes
-from muster.summary import summary
+from muster.proof.decisions import redecided
+from muster.submission.fork import fork_of
+from muster.telling.explain import explained
+from muster.telling.outcomes import Outcome, outcomes
+from muster.telling.summary import summary
 from support import people
 from support.experiments import client, ended, replayed
 from support.spine import ACME, EXAMPLES, Spine, running_spine
@@ -229,7 +229,7 @@ async def test_a_score_that_does_not_follow_from_those_of_the_edges_is_found(
         await spine.submit(cycles=2, callbacks=Callbacks(best=LOSS))
         await ended(spine)
         assert all(result.equal for result in await replayed(spine))
-        monkeypatch.setattr("muster.replay.outcomes", lied)
+        monkeypatch.setattr("muster.proof.replay.outcomes", lied)
         found = {result.cycle: result for result in await replayed(spine)}
     assert "its scores are others" in (found["1-train-1"].reason or "")
     assert not found["2-evaluate-1"].equal

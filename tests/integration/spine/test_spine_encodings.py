@@ -18,10 +18,10 @@ from bus.events.weights import Encoded, Encoding
 from bus.weights import encoded
 from bus.weights.sealing import TAG_BYTES
 from bus.wire.record import Record
-from muster.explain import explained
-from muster.fork import fork_of
-from muster.retention import kept
-from muster.story import told
+from muster.keeping.retention import kept
+from muster.submission.fork import fork_of
+from muster.telling.explain import explained
+from muster.telling.story import told
 from support import spine as support
 from support.experiments import CYCLES, client, ended, ran, replayed, trained
 from support.spine import ACME, EXAMPLES, running_spine

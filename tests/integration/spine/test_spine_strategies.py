@@ -15,8 +15,8 @@ from bus.events.strategies import settled
 from bus.weights import incoming
 from coordinator.domain.decide import _close
 from coordinator.domain.state import Experiment, OpenCycle
-from muster.explain import explained
-from muster.fork import fork_of
+from muster.submission.fork import fork_of
+from muster.telling.explain import explained
 from support import people
 from support.experiments import CYCLES, client, ended, ran, replayed, trained
 from support.spine import ACME, EXAMPLES, read, running_spine

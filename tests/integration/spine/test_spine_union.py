@@ -17,9 +17,9 @@ from bus.runtime.voice import Voice
 from bus.weights import incoming
 from bus.wire.record import Record
 from muster.client import Client
-from muster.explain import explained
-from muster.fork import fork_of
-from muster.replay import Recomputed, replay
+from muster.proof.replay import Recomputed, replay
+from muster.submission.fork import fork_of
+from muster.telling.explain import explained
 from support import people
 from support.spine import ACME, EXAMPLES, Learn, Spine, Tensors, read, running_spine
 from support.story import EDGES, X

@@ -16,11 +16,11 @@ from bus.runtime.voice import Voice
 from bus.weights import incoming
 from bus.wire.record import Record
 from muster.client import Client
-from muster.explain import explained
-from muster.fork import fork_of
-from muster.purge import planned, purge
-from muster.replay import replay
-from muster.retention import kept
+from muster.keeping.purge import planned, purge
+from muster.keeping.retention import kept
+from muster.proof.replay import replay
+from muster.submission.fork import fork_of
+from muster.telling.explain import explained
 from support import people
 from support.place import Place, place
 from support.spine import ACME, Spine, running_spine

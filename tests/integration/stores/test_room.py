@@ -13,7 +13,7 @@ from bus.events.governance import ExperimentHeld, ExperimentReleased
 from bus.jetstream.provision import provide_streams
 from bus.runtime.listening import ignore, verified
 from bus.wire.record import Record
-from muster.explain import explained
+from muster.telling.explain import explained
 from support import people
 from support.place import place
 from support.spine import running_spine

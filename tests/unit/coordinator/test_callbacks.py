@@ -39,8 +39,8 @@ from coordinator.domain.decide import decide
 from coordinator.domain.orders import orders
 from coordinator.domain.recall import recall
 from coordinator.domain.world import World
-from muster.decisions import redecided
-from muster.summary import decided
+from muster.proof.decisions import redecided
+from muster.telling.summary import decided
 from support.play import Play
 from support.story import X, averaged, sealed, submission, update
 

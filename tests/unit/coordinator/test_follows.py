@@ -7,7 +7,7 @@ from bus.wire.record import Record
 from coordinator.domain.orders import orders
 from coordinator.domain.recall import recall
 from coordinator.domain.world import World
-from muster.fork import fork_of
+from muster.submission.fork import fork_of
 from support.play import Play
 from support.story import EDGES, X, update
 

@@ -20,7 +20,7 @@ from coordinator.domain.orders import orders
 from coordinator.domain.recall import recall
 from coordinator.domain.state import Phase
 from coordinator.domain.world import World
-from muster.fork import fork_of
+from muster.submission.fork import fork_of
 from support.play import FAILURE, Play
 from support.story import EDGES, X, averaged, submission
 

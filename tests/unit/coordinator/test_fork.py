@@ -12,8 +12,8 @@ from bus.events.cycles import CycleKind, CycleOpened
 from bus.events.experiments import ExperimentAdmitted, ExperimentFailed, ExperimentSubmitted, Origin, Strategy
 from coordinator.domain.orders import orders
 from coordinator.domain.state import Experiment
-from muster.fork import fork_of
-from muster.summary import summary
+from muster.submission.fork import fork_of
+from muster.telling.summary import summary
 from support.play import Play
 from support.story import X, sealed, submission
 

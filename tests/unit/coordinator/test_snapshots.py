@@ -10,7 +10,7 @@ from bus.events.cycles import UpdateFailed, UpdateRejected
 from bus.events.experiments import PauseRequested
 from bus.events.governance import FederationPaused, VendorAllowed
 from coordinator.domain.world import World
-from muster.fork import fork_of
+from muster.submission.fork import fork_of
 from policy_engine.domain.world import World as PolicyWorld
 from support.play import FAILURE, Play
 from support.story import X, registered

@@ -9,7 +9,7 @@ from bus.events.cycles import CycleClosed, CycleKind, ModelAveraged
 from bus.events.experiments import ExperimentAdmitted, ExperimentFailed, ExperimentSubmitted, Strategy
 from coordinator.domain.recall import recall
 from coordinator.domain.world import World
-from muster.fork import fork_of, parameters_of
+from muster.submission.fork import fork_of, parameters_of
 from support.play import Play
 from support.story import averaged, sealed, update
 

@@ -8,8 +8,8 @@ import pytest
 
 from bus.errors import Invalid
 from bus.events.callbacks import Callbacks, Monitor
-from muster.callbacks import callbacks_of
-from muster.submit import Draft, read_draft
+from muster.submission.callbacks import callbacks_of
+from muster.submission.submit import Draft, read_draft
 from support.jobs import LOGISTIC
 from support.plans import plan_file
 

@@ -10,8 +10,8 @@ import pytest
 from bus.errors import Invalid
 from bus.events.base import DatasetId, PrincipalId
 from bus.events.datasets import DatasetRegistered, Split
-from muster import classes
-from muster.submit import read_draft, resolve
+from muster.submission import classes
+from muster.submission.submit import read_draft, resolve
 from training.plan import Training
 
 MODEL = """

@@ -10,7 +10,7 @@ import pytest
 from bus.errors import Invalid
 from bus.events.base import DatasetId, Digest, PrincipalId
 from bus.events.datasets import Column, ColumnKind, DatasetRegistered, Split
-from muster.submit import Holders, read_draft, resolve
+from muster.submission.submit import Holders, read_draft, resolve
 from training.preprocessing.preparation import Preparation
 
 MODEL = """

@@ -15,11 +15,11 @@ from bus.events.base import DatasetId, Digest, PrincipalId
 from bus.events.datasets import Column, ColumnKind, DatasetRegistered, Split
 from muster.compat import TrainingPlan
 from muster.compat.setting import SETTER
-from muster.linking import link, plan_for
 from muster.sdk.blocking import Federation
 from muster.sdk.link import Link
 from muster.sdk.model import Model
-from muster.vetting import Subject
+from muster.submission.linking import link, plan_for
+from muster.submission.vetting import Subject
 from training.contract.report import Report
 
 MODELS = Path(__file__).parents[3] / "examples" / "models"

@@ -10,7 +10,7 @@ from bus.errors import Invalid
 from bus.events.encodings import check
 from bus.events.strategies import KINDS
 from bus.events.weights import Encoding
-from muster.submit import encoding_of, read_draft
+from muster.submission.submit import encoding_of, read_draft
 from support.plans import plan_file
 
 

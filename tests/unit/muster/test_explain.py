@@ -29,7 +29,7 @@ from bus.events.experiments import (
     Strategy,
 )
 from bus.wire.record import Record
-from muster.explain import explained
+from muster.telling.explain import explained
 from support.story import EDGES, Story, X, sealed, submission, update
 
 TRAIN = Cycle(number=1, kind=CycleKind.TRAIN)

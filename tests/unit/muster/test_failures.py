@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from bus.events.cycles import Cycle, CycleKind, CycleOpened, UpdateFailed
 from bus.events.experiments import ExperimentFailed, Failure, FailurePhase
-from muster import failures
-from muster.follow import _details
-from muster.story import told
+from muster.telling import failures
+from muster.telling.follow import _details
+from muster.telling.story import told
 from support.story import EDGES, Story, X
 from training.errors import Phase
 

@@ -11,9 +11,9 @@ from bus.errors import Invalid, NotFound
 from bus.events.base import DatasetId, Digest, PrincipalId
 from bus.events.datasets import Column, ColumnKind, DatasetRegistered, Split
 from bus.events.principals import Capacity, EdgeEnrolled
-from muster.columns import Use
-from muster.linking import Datasets, link, plan_for
-from muster.requirement import Requirement
+from muster.submission.columns import Use
+from muster.submission.linking import Datasets, link, plan_for
+from muster.submission.requirement import Requirement
 from training.contract.header import Header
 from training.plan import Plan
 from training.preprocessing.choices import Derived

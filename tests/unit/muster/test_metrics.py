@@ -7,7 +7,7 @@ import numpy as np
 from aggregator.domain.scoring import classes as of_classes
 from aggregator.domain.scoring import numbers as of_numbers
 from bus.events.metrics import HEADLINES, METRICS, Combined, Problem
-from muster.callbacks import watchable
+from muster.submission.callbacks import watchable
 from support.pooling import WHERE, federated
 from training.scores import ClassPrediction
 from training.scoring.classes import classification

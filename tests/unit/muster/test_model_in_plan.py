@@ -12,7 +12,7 @@ from safetensors.numpy import save_file
 from bus.errors import Invalid
 from bus.events.base import DatasetId, PrincipalId
 from bus.events.datasets import Column, ColumnKind, DatasetRegistered, Split
-from muster.submit import Draft, read_draft, resolve
+from muster.submission.submit import Draft, read_draft, resolve
 from training.contract.model import read_model
 
 MODEL = """

@@ -19,9 +19,9 @@ from bus.wire.envelope import message_id
 from bus.wire.record import Record
 from muster.cli.proof import replay_
 from muster.cli.retraining import status
-from muster.recorded import recorded
-from muster.retrain import Report, Retrained, began_apart
-from muster.tensors import Difference, first_difference
+from muster.proof.recorded import recorded
+from muster.proof.retrain import Report, Retrained, began_apart
+from muster.proof.tensors import Difference, first_difference
 from support.story import EDGES, START, Story, X, failed, registered, sealed, submission, update
 from training.weights import Weights, write_weights
 

@@ -22,7 +22,7 @@ from muster.doctor import beside
 from muster.doctor.facts import Beside, State
 from muster.federation.create import create
 from muster.federation.store import Store
-from muster.submit import read_draft, submit
+from muster.submission.submit import read_draft, submit
 from support.federation import PLAN
 from support.jobs import LOGISTIC
 from support.people import directory, identity

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bus.errors import Invalid
-from muster.submit import read_draft, settled
+from muster.submission.submit import read_draft, settled
 from support.jobs import LOGISTIC
 from support.plans import plan_file
 

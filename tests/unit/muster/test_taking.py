@@ -15,10 +15,10 @@ from pydantic import ValidationError
 from bus.errors import Invalid
 from bus.events.base import DatasetId, Digest, PrincipalId
 from bus.events.datasets import DatasetRegistered, Split
-from muster.columns import Holders
-from muster.linking import link, plan_for
-from muster.rows import total
-from muster.taking import apportioned, taken
+from muster.submission.columns import Holders
+from muster.submission.linking import link, plan_for
+from muster.submission.rows import total
+from muster.submission.taking import apportioned, taken
 from training.contract.header import Header
 from training.plan import Data, Plan
 from training.taking import Taken

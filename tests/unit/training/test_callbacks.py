@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from muster.callbacks import watchable
+from muster.submission.callbacks import watchable
 from training.callbacks import Callbacks
 from training.errors import TrainingError
 from training.frameworks.steps import scheduled

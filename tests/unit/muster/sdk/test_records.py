@@ -8,7 +8,7 @@ from bus.events.base import OwnerId, PrincipalId
 from coordinator.domain.state import Experiment
 from coordinator.domain.world import World
 from muster.sdk.records import Status
-from muster.summary import summary
+from muster.telling.summary import summary
 from support.story import submission
 
 

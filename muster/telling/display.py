@@ -16,9 +16,9 @@ from rich.text import Text
 
 from bus.events.cycles import CycleKind
 from bus.wire.record import Record
-from muster.follow import View
-from muster.story import told
-from muster.summary import decided, headlines, score_text, waiting_for
+from muster.telling.follow import View
+from muster.telling.story import told
+from muster.telling.summary import decided, headlines, score_text, waiting_for
 from training.contract.report import State, Step
 
 _MARKS: Final = {State.PASSED: ("✓", "green"), State.FAILED: ("✗", "bold red"), State.SKIPPED: ("-", "dim")}
@@ -49,7 +49,7 @@ class Display:
         self._live = None
 
     def tell(self, view: View, record: Record | None) -> None:
-        """See ``muster.follow.follow``."""
+        """See ``muster.telling.follow.follow``."""
         if self._live is not None:
             self._live.update(picture(view))
         elif record is not None:

@@ -6,8 +6,8 @@ import math
 from collections.abc import Iterable
 from typing import Final
 
-from muster.requirement import Requirement, listed, said
-from muster.rows import LeastSplit, Rows, total
+from muster.submission.requirement import Requirement, listed, said
+from muster.submission.rows import LeastSplit, Rows, total
 from training.plan import Plan
 from training.splitting import MOST
 

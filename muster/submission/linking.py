@@ -15,11 +15,11 @@ from bus.errors import Invalid, NotFound
 from bus.events.base import DatasetId, PrincipalId
 from bus.events.datasets import Split
 from bus.events.experiments import TaskData
-from muster import classes, columns, enough, requirements, rows, taking
-from muster.columns import Described, Holders, Use
-from muster.requirement import MISMATCH, Requirement
-from muster.requirements import Enrolled
-from muster.rows import LeastSplit, Rows
+from muster.submission import classes, columns, enough, requirements, rows, taking
+from muster.submission.columns import Described, Holders, Use
+from muster.submission.requirement import MISMATCH, Requirement
+from muster.submission.requirements import Enrolled
+from muster.submission.rows import LeastSplit, Rows
 from training.contract.header import Header
 from training.dataset import SPLITS
 from training.plan import Data, Plan

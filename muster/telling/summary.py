@@ -13,8 +13,8 @@ from coordinator.domain.decide import blocked
 from coordinator.domain.schedule import preparing
 from coordinator.domain.state import Experiment, Phase
 from coordinator.domain.world import World
-from muster import failures
 from muster.client import Client
+from muster.telling import failures
 
 _WAITING = {Phase.QUEUED, Phase.RUNNING}
 

@@ -15,9 +15,9 @@ from typing import Final, TypeVar
 from bus.events.base import PrincipalId
 from bus.events.datasets import Split
 from bus.suggestions import did_you_mean
-from muster.columns import Holders
-from muster.rows import Rows
-from muster.rows import registered as of_all
+from muster.submission.columns import Holders
+from muster.submission.rows import Rows
+from muster.submission.rows import registered as of_all
 from training.taking import Taken, TakenHere
 
 _ALL: Final = ""

@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Sequence
 
 from bus.errors import Invalid
-from muster.columns import Holders
-from muster.requirement import Requirement, listed, said
-from muster.rows import Rows, registered
+from muster.submission.columns import Holders
+from muster.submission.requirement import Requirement, listed, said
+from muster.submission.rows import Rows, registered
 from training import weighting
 from training.errors import TrainingError
 from training.plan import Plan, Training

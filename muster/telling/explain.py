@@ -40,9 +40,9 @@ from bus.events.experiments import (
 )
 from bus.events.governance import ExperimentHeld, ExperimentReleased
 from bus.wire.record import Record
-from muster import failures
 from muster.errors.catalogue import of_failure
-from muster.summary import headlines, of_one_split, score_text
+from muster.telling import failures
+from muster.telling.summary import headlines, of_one_split, score_text
 
 _LONG_S: Final = 1.0
 """Waits shorter than this are not worth a sentence."""

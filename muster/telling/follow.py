@@ -26,8 +26,8 @@ from bus.events.weights import FederatedScore
 from bus.wire.record import Record
 from coordinator.domain.state import Experiment, Phase, Sealed
 from coordinator.domain.world import World
-from muster import failures
 from muster.client import Client
+from muster.telling import failures
 
 _FINAL: Final = (ExperimentRefused, ExperimentAborted, ExperimentFailed, ExperimentCompleted)
 

@@ -1,8 +1,8 @@
 """Proves a run at its source: does every job of the edges again, beside the data, and compares with what they said.
 
-``muster.replay`` shows that the models follow from the updates; this shows that the updates follow from the data. The
-command of a job follows from the log, its inputs are those that the log names, and it is done by the edge daemon's own
-code in a process of its own (``muster.bench``).
+``replay`` shows that the models follow from the updates; this shows that the updates follow from the data. The command
+of a job follows from the log, its inputs are those that the log names, and it is done by the edge daemon's own code in
+a process of its own (``muster.bench``).
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ from edge_daemon.domain.retraining import Answer, Question
 from ingest.domain.profile import DatasetProfile
 from muster.bench import Bench
 from muster.federation.layout import Layout
-from muster.recorded import Recorded
-from muster.tensors import Difference, first_difference
+from muster.proof.recorded import Recorded
+from muster.proof.tensors import Difference, first_difference
 
 Open = Callable[[SealedObject, SealedObject | None, Path], Awaitable[None]]
 """Writes weights to a file; an encoded update is decoded, for which the model is needed that it was trained from."""

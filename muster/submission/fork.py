@@ -16,7 +16,7 @@ from bus.events.weights import Encoding
 from bus.weights import incoming
 from coordinator.domain.state import Experiment
 from muster.client import Client
-from muster.submit import settled
+from muster.submission.submit import settled
 
 
 def fork_of(

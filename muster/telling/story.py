@@ -32,8 +32,8 @@ from bus.events.experiments import (
 from bus.events.governance import ExperimentHeld
 from bus.events.weights import FederatedScore, SealedObject
 from bus.wire.record import Record
-from muster import failures
-from muster.summary import headlines, of_one_split, score_text
+from muster.telling import failures
+from muster.telling.summary import headlines, of_one_split, score_text
 
 B = TypeVar("B", bound=Body)
 

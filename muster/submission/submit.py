@@ -17,13 +17,13 @@ from bus.events.weights import INT8, Encoding, SealedObject
 from bus.weights import outgoing
 from bus.weights.stores import choose
 from bus.wire.subjects import weights_address
-from muster import classes
-from muster.callbacks import callbacks_of, watchable
 from muster.client import Client
-from muster.columns import Holders
-from muster.linking import CLASSIFICATION, Datasets, holders_of, link
-from muster.requirements import Enrolled
-from muster.vetting import Subject, Tell, quiet, refusal, vet
+from muster.submission import classes
+from muster.submission.callbacks import callbacks_of, watchable
+from muster.submission.columns import Holders
+from muster.submission.linking import CLASSIFICATION, Datasets, holders_of, link
+from muster.submission.requirements import Enrolled
+from muster.submission.vetting import Subject, Tell, quiet, refusal, vet
 from training import guidance, weighting
 from training.contract.header import Header
 from training.errors import TrainingError

@@ -7,9 +7,9 @@ from typing import Final
 
 from bus.events.base import PrincipalId
 from bus.events.principals import EdgeEnrolled
-from muster import columns
-from muster.columns import Holders
-from muster.requirement import Requirement, listed
+from muster.submission import columns
+from muster.submission.columns import Holders
+from muster.submission.requirement import Requirement, listed
 from training.contract import fits
 from training.contract.fits import Declaration
 from training.contract.header import Header

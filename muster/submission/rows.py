@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from bus.events.base import PrincipalId
 from bus.events.datasets import Split
-from muster.columns import Holders
+from muster.submission.columns import Holders
 from training.dataset import TRAIN
 from training.splitting import least_share
 

@@ -16,8 +16,8 @@ from bus.wire import subjects
 from coordinator.domain.decide import AGGREGATOR
 from coordinator.domain.state import Experiment
 from muster.client import Client
-from muster.outcomes import Outcome, outcomes
-from muster.releases import Releases
+from muster.keeping.releases import Releases
+from muster.telling.outcomes import Outcome, outcomes
 
 
 @dataclass(frozen=True)

@@ -27,9 +27,9 @@ from bus.weights.lockstep import BodyFailed
 from coordinator.domain.state import Experiment
 from coordinator.domain.world import World
 from muster.client import Client
-from muster.decisions import Redecided, redecided
-from muster.outcomes import Outcome, outcomes
-from muster.releases import Releases
+from muster.keeping.releases import Releases
+from muster.proof.decisions import Redecided, redecided
+from muster.telling.outcomes import Outcome, outcomes
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from bus.events.datasets import Split
-from muster.display import table
-from muster.linking import Link
-from muster.rows import total
+from muster.submission.linking import Link
+from muster.submission.rows import total
+from muster.telling.display import table
 from training.dataset import SPLITS
 from training.preprocessing.choices import Derived
 
