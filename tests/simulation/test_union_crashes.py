@@ -24,7 +24,9 @@ CHANGES = {
 def foresters(monkeypatch: pytest.MonkeyPatch) -> None:
     """Workers that add trees, each edge another number, and learn a number."""
 
-    def learned(self: Bench, kind: CycleKind, received: np.ndarray) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    def learned(
+        self: Bench, kind: CycleKind, received: np.ndarray, _factor: float
+    ) -> tuple[dict[str, np.ndarray], dict[str, str]]:
         if kind is CycleKind.STATISTICS:
             return {"sum": np.full(3, ROWS[self.name], np.float64)}, {"sum": "sum"}
         first = kind is CycleKind.INITIALISE

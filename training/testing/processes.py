@@ -91,10 +91,17 @@ class _Place:
         assert ended.error is None, f"{ended.error}: {assignment.log.read_text(errors='replace')[-2000:]}"
         written = {path.name for path in output.iterdir()}
         assert written <= _WRITTEN, f"a worker writes {sorted(written - _WRITTEN)}"
-        rows = len(case.rows.target)
-        weights = read_result(output, Task.TRAIN, reference=received, rows=rows, max_bytes=_MOST_BYTES).weights
-        assert weights is not None
-        return weights
+        rows, classes = len(case.rows.target), case.task.classes
+        result = read_result(
+            output,
+            Task.TRAIN,
+            reference=received,
+            rows=rows,
+            max_bytes=_MOST_BYTES,
+            classes=None if classes is None else len(classes),
+        )
+        assert result.weights is not None
+        return result.weights
 
     def write_rows(self) -> None:
         """Write the case's rows as a dataset."""
