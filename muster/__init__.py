@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from muster.sdk.model import Model
     from muster.sdk.plan import Plan
     from muster.sdk.records import Status
+    from training.schedules import tabulated
 
 _PLACES: Final = {
     **dict.fromkeys(
@@ -46,6 +47,7 @@ _PLACES: Final = {
     "Model": "muster.sdk.model",
     "Plan": "muster.sdk.plan",
     "Status": "muster.sdk.records",
+    "tabulated": "training.schedules",
 }
 """Name -> the module that has it."""
 _MODULES: Final = frozenset({"aio", "testing"})
@@ -74,6 +76,7 @@ __all__ = [
     "WorkerFailed",
     "aio",
     "load",
+    "tabulated",
     "testing",
 ]
 

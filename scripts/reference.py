@@ -153,6 +153,8 @@ def type_name(annotation: object) -> str:
     if annotation == ClassWeights | None:
         return "'balanced' or numbers by label \\| None"
     text = annotation.__name__ if isinstance(annotation, type) else str(annotation)
+    # Bounds within a type are told in words.
+    text = re.sub(r"typing\.Annotated\[([\w.]+), FieldInfo\([^]]*\]\)\]", r"\1", text)
     # Module names say nothing to a reader: bus.events.cycles.Cycle -> Cycle.
     return re.sub(r"\b(?:\w+\.)+(\w+)", r"\1", text).replace("|", "\\|")
 

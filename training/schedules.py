@@ -7,12 +7,18 @@ where one with many is. What is computed here is what every framework uses, so t
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any, Final, Literal
+from bisect import bisect_right
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic_core import PydanticCustomError
 
 NUMBER: Final = "<number>"
 """Tag of a rate that does not change."""
+MOST_STEPS: Final = 1000
+"""Most changes of a rate: a table travels with every command of a cycle."""
 _Rate = Annotated[float, Field(gt=0)]
 _Epochs = Annotated[float, Field(gt=0)]
 
@@ -138,6 +144,48 @@ class CosineRestarts(_Schedule):
         return _cosine(self.rate, self.end, min(max((epoch - begun) / length, 0.0), 1.0))
 
 
+class Piecewise(_Schedule):
+    """``rate`` at first, and each of ``rates`` from its time in ``after`` on: a function of one's own as a table."""
+
+    schedule: Literal["piecewise"]
+    after: tuple[_Epochs, ...] = Field(min_length=1, max_length=MOST_STEPS)
+    """Epochs after which the rate changes, ascending."""
+    rates: tuple[_Rate, ...]
+    """What it changes to, one for each of ``after``."""
+
+    @model_validator(mode="after")
+    def _one_for_each(self) -> Self:
+        if len(self.after) != len(self.rates):
+            found = {"rates": len(self.rates), "times": len(self.after)}
+            raise PydanticCustomError("rates", "expected a rate for each time: {rates} for {times}", found)
+        if any(later <= earlier for earlier, later in pairwise(self.after)):
+            raise PydanticCustomError("times", "expected the times of after ascending, none of them twice")
+        return self
+
+    def at(self, epoch: float) -> float:
+        """See ``_Schedule``."""
+        return (self.rate, *self.rates)[bisect_right(self.after, epoch)]
+
+
+def tabulated(function: Callable[[int], float], epochs: int) -> dict[str, Any]:
+    """A schedule from a function, as ``training.learning_rate`` takes it: nothing of the function is sent anywhere.
+
+    Args:
+        function: Epochs since the experiment began, over all cycles together, from 0 -> the rate of the next one.
+        epochs: For how many it is asked; the last rate stays.
+
+    Raises:
+        ValueError: There is no epoch to ask for, or too many.
+    """
+    if not 1 <= epochs <= MOST_STEPS:
+        raise ValueError(f"expected 1 to {MOST_STEPS} epochs, found {epochs}")
+    found = [float(function(epoch)) for epoch in range(epochs)]
+    changes = [epoch for epoch in range(1, epochs) if found[epoch] != found[epoch - 1]]
+    if not changes:
+        return {"schedule": "constant", "rate": found[0]}
+    return {"schedule": "piecewise", "rate": found[0], "after": changes, "rates": [found[epoch] for epoch in changes]}
+
+
 def _cosine(rate: float, end: float, share: float) -> float:
     return end + (rate - end) * (1.0 + math.cos(math.pi * share)) / 2.0
 
@@ -150,6 +198,7 @@ KINDS: Final[dict[str, type[BaseModel]]] = {
     "inverse_time": InverseTime,
     "cosine": Cosine,
     "cosine_restarts": CosineRestarts,
+    "piecewise": Piecewise,
 }
 """By the word that a plan says after ``schedule``."""
 
@@ -169,7 +218,8 @@ LearningRate = Annotated[
     | Annotated[Polynomial, Tag("polynomial")]
     | Annotated[InverseTime, Tag("inverse_time")]
     | Annotated[Cosine, Tag("cosine")]
-    | Annotated[CosineRestarts, Tag("cosine_restarts")],
+    | Annotated[CosineRestarts, Tag("cosine_restarts")]
+    | Annotated[Piecewise, Tag("piecewise")],
     Discriminator(_kind),
 ]
 """A number, or a schedule."""
@@ -179,7 +229,9 @@ def slowed(rate: LearningRate, factor: float) -> LearningRate:
     """A rate multiplied with ``factor``, at every moment: all schedules are linear in their rates."""
     if isinstance(rate, float):
         return rate * factor
-    ends: dict[str, float] = {
+    less: dict[str, Any] = {
         name: getattr(rate, name) * factor for name in ("rate", "end") if name in type(rate).model_fields
     }
-    return rate.model_copy(update=ends)
+    if isinstance(rate, Piecewise):
+        less["rates"] = tuple(each * factor for each in rate.rates)
+    return rate.model_copy(update=less)

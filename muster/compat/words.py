@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final, NoReturn
 
 from bus.errors import Invalid
+from training.schedules import tabulated
 from training.suggestions import known_or_nearest
 
 EPOCHS: Final = (1, 1000)
@@ -44,7 +45,7 @@ ENCODINGS: Final = {"label": "ordinal", "onehot": "onehot"}
 IMPUTATIONS: Final = ("median", "mean", "most_frequent", "constant", "none")
 SCHEDULES: Final = {
     "ExponentialDecay": "exponential",
-    "PiecewiseConstantDecay": "step",
+    "PiecewiseConstantDecay": "piecewise",
     "PolynomialDecay": "polynomial",
     "InverseTimeDecay": "inverse_time",
     "CosineDecay": "cosine",
@@ -124,7 +125,7 @@ def learning_rate(value: object) -> object:
     if kind == "constant":
         return rate
     if kind == "custom":
-        refuse("a function cannot be sent to the edges: take a schedule, as type 'adaptive'")
+        return _tabulated(rate)
     if isinstance(rate, Mapping) and "schedule" in rate:
         return dict(rate)
     name = rate.get("schedular", rate.get("scheduler")) if isinstance(rate, Mapping) else rate
@@ -133,6 +134,21 @@ def learning_rate(value: object) -> object:
         f"{name} counts steps, which differ from edge to edge; here schedules count epochs over all cycles: give "
         f'{{"type": "adaptive", "value": {{"schedule": "{schedule}", "rate": 0.01, ...}}}}, see docs/reference/plan.md'
     )
+
+
+def _tabulated(asked: object) -> object:
+    """A function of the epochs as a table: what it gives is sent to the edges, and not the function."""
+    told = asked if isinstance(asked, Mapping) else {}
+    function, epochs = told.get("name"), told.get("epoch")
+    if not callable(function) or not isinstance(epochs, int) or isinstance(epochs, bool) or epochs < 1:
+        refuse(
+            'expected {"type": "custom", "value": {"name": a function of the epochs, "epoch": for how many}}, '
+            f"found {asked!r}"
+        )
+    try:
+        return tabulated(function, epochs)
+    except Exception as error:  # noqa: BLE001 - the caller's own function
+        refuse(f"the function fails: {type(error).__name__}: {error}")
 
 
 def file_of_loss(value: object) -> str:

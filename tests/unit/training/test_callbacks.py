@@ -51,6 +51,7 @@ RATES: list[Any] = [
     {"schedule": "inverse_time", "rate": 0.3, "decay": 2, "over": 4},
     {"schedule": "cosine", "rate": 0.3, "over": 4, "end": 0.01},
     {"schedule": "cosine_restarts", "rate": 0.3, "over": 2, "end": 0.01, "growth": 2},
+    {"schedule": "piecewise", "rate": 0.3, "after": [1, 4], "rates": [0.1, 0.7]},
 ]
 
 

@@ -17,6 +17,7 @@ from training.frameworks import torch as plugin
 from training.frameworks.steps import scheduled
 from training.plan import Plan, Training
 from training.registry import Guidance, Problem, Rows
+from training.schedules import tabulated
 
 EPOCHS = 25
 
@@ -64,6 +65,27 @@ def test_they_are_those_of_pytorch(said: dict[str, Any], make: Any) -> None:
     assert rates(rate=0.1, **said) == pytest.approx(theirs(make), rel=1e-9, abs=1e-15)
 
 
+def test_a_function_of_ones_own_is_a_table() -> None:
+    function = lambda epoch: 0.1 * 0.9 ** (epoch // 3)  # noqa: E731 - as somebody would write it
+    said = tabulated(function, EPOCHS)
+    assert (said["schedule"], said["after"][:2]) == ("piecewise", [3, 6])
+    expected = theirs(lambda o: lr_scheduler.LambdaLR(o, lambda epoch: 0.9 ** (epoch // 3)))
+    assert rates(**said) == pytest.approx(expected, rel=1e-12)
+    assert rates(**tabulated(function, 7))[6:] == pytest.approx([function(6)] * (EPOCHS - 6))
+    assert tabulated(lambda _: 0.5, EPOCHS) == {"schedule": "constant", "rate": 0.5}
+    with pytest.raises(ValueError, match="expected 1 to 1000 epochs, found 0"):
+        tabulated(function, 0)
+
+
+def test_a_table_changes_when_it_says() -> None:
+    said = {"schedule": "piecewise", "rate": 0.1, "after": [2, 2.5, 20], "rates": [0.05, 0.2, 0.01]}
+    training = Training.model_validate({"epochs": 1, "learning_rate": said})
+    found = [
+        scheduled(training, cycle, 0, share) for cycle, share in ((1, 0.9), (3, 0.0), (3, 0.49), (3, 0.5), (21, 0))
+    ]
+    assert found == [0.1, 0.05, 0.05, 0.2, 0.01]
+
+
 def test_a_cosine_ends_and_stays_there() -> None:
     found = rates(schedule="cosine", rate=0.1, over=20, end=0.01)
     assert found[:21] == pytest.approx(theirs(lambda o: lr_scheduler.CosineAnnealingLR(o, 20, 0.01))[:21], rel=1e-9)
@@ -93,6 +115,12 @@ def test_by_hand() -> None:
             "{schedule: step, rate: 0.1, evry: 5, factor: 0.1, every: 2}",
             "training.learning_rate.step.evry is not a field; did you mean 'every'",
         ),
+        (
+            "{schedule: piecewise, rate: 1, after: [2, 3], rates: [1]}",
+            "piecewise: expected a rate for each time: 1 for 2",
+        ),
+        ("{schedule: piecewise, rate: 1, after: [3, 3], rates: [1, 2]}", "expected the times of after ascending"),
+        ("{schedule: piecewise, rate: 1, after: [3], rates: [0]}", "piecewise.rates.0: input should be greater than 0"),
         ("{schedule: exponential, rate: 0.1, factor: 3, over: 2}", "exponential.factor: input should be less than"),
     ],
 )
