@@ -15,13 +15,21 @@ from training.worker.config import Config
 
 MODELS = {model.name: model for model in models()}
 each_model = pytest.mark.parametrize("model", MODELS.values(), ids=MODELS.keys())
+_QUICK = ("sklearn/", "torch/logistic", "torch/linear", "tensorflow/logistic", "tensorflow/linear")
+"""Those that are checked in every run; each of the others has a framework to load for seconds."""
 
 
 def test_the_index_names_every_file() -> None:
     assert MODELS.keys() == {str(path.relative_to(FOLDER)) for path in FOLDER.rglob("*.py")}
 
 
-@each_model
+@pytest.mark.parametrize(
+    "model",
+    [
+        pytest.param(model, id=name, marks=() if name.startswith(_QUICK) else (pytest.mark.slow,))
+        for name, model in MODELS.items()
+    ],
+)
 async def test_it_passes_the_eight_checks(model: Model) -> None:
     task = parted("wine" if model.classifies else "diabetes", 0).task
     subject = Subject.read(model.path)
