@@ -11,7 +11,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import os
 import shutil
 import tempfile
@@ -26,6 +25,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from bus.errors import Denied, Integrity, Invalid, NotFound, WorkerFailed
 from bus.events.experiments import TaskData
 from bus.weights import incoming
+from bus.weights.outgoing import digest_of
 from coordinator.domain.state import Experiment
 from muster import tables
 from muster.client import Client
@@ -298,7 +298,6 @@ def _lay_out(artefact: Artefact, rows: Any, task: TabularTask, limits: Limits, i
 
 def _digest(path: Path) -> str:
     try:
-        with path.open("rb") as file:
-            return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
+        return digest_of(path)[0]
     except OSError as error:
         raise NotFound(f"{path} cannot be read: download the model anew", code="artefact.missing") from error

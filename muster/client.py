@@ -34,6 +34,7 @@ from coordinator.domain.world import World
 from muster.federation.layout import OPERATOR, Layout
 
 PATIENCE_S = 10.0
+_ANSWER_S: Final = 10.0
 _FLEET: Final = ("ev.federation.dataset.>", "ev.federation.edge.>")
 _ID: Final = re.compile(r"[0-9A-Za-z_-]{1,64}")
 
@@ -173,6 +174,15 @@ class Client:
             )
         await self.say(kind(experiment=experiment.id, request=secrets.token_hex(6), reason=reason), experiment.owner)
         return experiment
+
+    async def ask(self, kind: type[Request], identity: str, reason: str, wanted: Phase) -> Experiment:
+        """Ask for something about a running experiment; the experiment once it is so, or as it is after ten seconds.
+
+        Raises:
+            NotFound: No such experiment.
+            Invalid: It has ended.
+        """
+        return await self.wait_for_phase(await self.request(kind, identity, reason), wanted, _ANSWER_S)
 
     async def say(self, event: Event, owner: OwnerId | None = None) -> int:
         """Append an event; see ``Voice.say``."""

@@ -93,7 +93,7 @@ def _numbers(cells: Cells, name: str) -> NDArray[np.float64]:
     values = np.empty(len(cells), np.float64)
     for row, cell in enumerate(cells):
         try:
-            values[row] = np.nan if _missing(cell) else _number(cell)
+            values[row] = np.nan if missing(cell) else _number(cell)
         except (TypeError, ValueError):
             raise Invalid(
                 f"row {row + 1} of column {name!r} holds {str(cell)[:40]!r} where a finite number is expected; leave a "
@@ -113,7 +113,7 @@ def _number(cell: Any) -> float:  # noqa: ANN401 - what is no number raises Type
 
 def _coded(cells: Cells) -> tuple[NDArray[np.int32], tuple[str, ...]]:
     codes: dict[str, int] = {}
-    words = (None if _missing(cell) else _word(cell) for cell in cells)
+    words = (None if missing(cell) else _word(cell) for cell in cells)
     found = [-1 if word is None else codes.setdefault(word, len(codes)) for word in words]
     return np.array(found, np.int32), tuple(codes)
 
@@ -123,7 +123,8 @@ def _word(cell: object) -> str:
     return ("false", "true")[bool(cell)] if isinstance(cell, bool | np.bool_) else str(cell)
 
 
-def _missing(cell: object) -> bool:
+def missing(cell: object) -> bool:
+    """Whether a cell is empty, ``None``, NaN or pandas' NA."""
     # pandas' NA refuses to say whether it is equal to anything; NaN alone is not equal to itself.
     if cell is None or type(cell).__name__ == "NAType":
         return True

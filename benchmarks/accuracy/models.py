@@ -47,7 +47,7 @@ class Model:
     @property
     def classifies(self) -> bool:
         """Whether it tells classes apart."""
-        return self.header.category == "tabular_classification"
+        return self.header.classifies
 
 
 @cache

@@ -19,7 +19,6 @@ app = typer.Typer()
 
 Id = Annotated[str, typer.Argument(help="The experiment's id, or its beginning or end if no other has it.")]
 Reason = Annotated[str, typer.Option(help="Why; kept in the log.")]
-_ANSWER_S = 10.0
 
 
 @app.command(name="list")
@@ -109,8 +108,7 @@ def explain(
 def _request(kind: type[Request], identity: str, reason: str, frame: Frame, wanted: Phase) -> None:
     async def work() -> None:
         async with frame.connect() as client:
-            before = await client.request(kind, identity, reason)
-            after = await client.wait_for_phase(before, wanted, _ANSWER_S)
+            after = await client.ask(kind, identity, reason, wanted)
             frame.out.result(summary(after, await client.world_of(after.id)), _answer(kind, after, wanted))
 
     frame.run(work)

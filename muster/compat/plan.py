@@ -16,6 +16,7 @@ from muster.sdk.errors import PlanRefused
 from muster.sdk.link import Link
 from muster.sdk.plan import Plan
 from muster.submission import submit
+from training import splitting
 
 _BATCH: Final = 16
 _RATE: Final = 0.001
@@ -104,14 +105,14 @@ class TrainingPlan:
         """Share of each edge's rows that is kept for validation."""
         least = self._link.found.least_validation_split
         if not isinstance(share, int | float) or isinstance(share, bool) or share < 0:
-            words.refuse(f"expected a share from {least.share:g} to {words.MOST_SPLIT:g}, found {share!r}")
-        kept = min(share or max(words.SPLIT_FOR_NONE, least.share), words.MOST_SPLIT)
+            words.refuse(f"expected a share from {least.share:g} to {splitting.MOST:g}, found {share!r}")
+        kept = min(share or max(words.SPLIT_FOR_NONE, least.share), splitting.MOST)
         if kept != share:
             saying.note(f"validation_split: {share:g} means {kept:g}")
         if kept < least.share:
             words.refuse(
                 f"{share:g} leaves {least.edge}, with {least.rows} rows, none of some class: expected from "
-                f"{least.share:g} to {words.MOST_SPLIT:g}"
+                f"{least.share:g} to {splitting.MOST:g}"
             )
         return {"training": {"validation_split": kept}}
 

@@ -10,10 +10,10 @@ from muster.compat import saying
 from muster.compat.plan import TrainingPlan
 from muster.sdk.blocking import Federation
 from muster.sdk.model import Model
+from training.contract.archive import WEIGHTS
 
 _HERE: Final = ("", "local")
 _FILES: Final = (".py", ".zip")
-_WEIGHTS: Final = "_weights.safetensors"
 _HELP: Final = """\
 user.upload_model("model", weights=False)      reads model.py or model.zip and puts it through eight checks
 plan = user.link_model_dataset("dataset")      holds it to a dataset
@@ -83,7 +83,7 @@ class User:
         if tokenizer is not None:
             saying.warning("tokenizer has no effect: it is for texts, and this release trains on tables")
         path = _found(name)
-        beside = path.with_name(f"{path.stem}{_WEIGHTS}")
+        beside = path.with_name(f"{path.stem}{WEIGHTS}")
         if weights and not beside.exists():
             raise Invalid(
                 f"there is no {beside.name} beside {path.name}: weights are a safetensors file of that name, see "

@@ -14,7 +14,6 @@ EPOCHS: Final = (1, 1000)
 CYCLES: Final = (1, 100)
 FEW_ROWS: Final = 5
 """A class that has more keeps more."""
-MOST_SPLIT: Final = 0.5
 SPLIT_FOR_NONE: Final = 0.1
 """What a validation split of 0 means."""
 OPTIMIZERS: Final = {

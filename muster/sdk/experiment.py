@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from bus.errors import Timeout
 from bus.events.base import ExperimentId
@@ -25,8 +25,6 @@ from muster.telling.summary import summary
 
 if TYPE_CHECKING:
     import pandas as pd
-
-_ANSWER_S: Final = 10.0
 
 
 class Experiment:
@@ -170,8 +168,7 @@ class Experiment:
         return [record async for record in self._client.history(found)]
 
     async def _ask(self, kind: type[Request], reason: str, wanted: Phase) -> Status:
-        before = await self._client.request(kind, self._id, reason)
-        after = await self._client.wait_for_phase(before, wanted, _ANSWER_S)
+        after = await self._client.ask(kind, self._id, reason, wanted)
         return Status.of(summary(after, await self._client.world_of(after.id)))
 
 

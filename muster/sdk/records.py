@@ -10,6 +10,7 @@ from typing import Any, Final, Self
 from bus.events.datasets import Column, DatasetRegistered
 from bus.events.principals import EdgeEnrolled
 from bus.events.weights import FederatedScore
+from coordinator.domain.state import Phase
 from muster.sdk.listing import html_table
 from muster.telling.summary import headlines, score_text
 
@@ -155,7 +156,7 @@ class Status:
     @property
     def over(self) -> bool:
         """Whether it has ended for good."""
-        return self.state in {"refused", "aborted", "failed", "completed"}
+        return Phase(self.state).final
 
     def __str__(self) -> str:
         return "\n".join(f"{name:<12} {value}" for name, value in self._shown())

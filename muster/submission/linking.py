@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
 
 from pydantic import BaseModel, ConfigDict
 
@@ -28,7 +27,6 @@ from training.preprocessing.choices import Derived, examples
 from training.preprocessing.preparation import Preparation
 from training.suggestions import known_or_nearest
 
-CLASSIFICATION: Final = "tabular_classification"
 Datasets = Mapping[DatasetId, Holders] | Mapping[str, Holders]
 """Dataset -> what each edge registered, as ``Client.datasets`` gives it."""
 
@@ -114,7 +112,7 @@ def link(header: Header, plan: Plan, datasets: Datasets, enrolled: Enrolled | No
         requirements.consent(asked, holders),
     )
     prepared = columns.prepared(asked, holders) if all(each.ok for each in of_columns) else None
-    labels = classes.labels(holders) if header.category == CLASSIFICATION else None
+    labels = classes.labels(holders) if header.classifies else None
     taken, lacking = taking.taken(plan.data.rows, holders)
     least = rows.least_split(taken)
     found = (

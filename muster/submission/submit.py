@@ -21,7 +21,7 @@ from muster.client import Client
 from muster.submission import classes
 from muster.submission.callbacks import callbacks_of, watchable
 from muster.submission.columns import Holders
-from muster.submission.linking import CLASSIFICATION, Datasets, holders_of, link
+from muster.submission.linking import Datasets, holders_of, link
 from muster.submission.requirements import Enrolled
 from muster.submission.vetting import Subject, Tell, quiet, refusal, vet
 from training import guidance, weighting
@@ -85,7 +85,7 @@ def with_model(plan: Plan, model: Subject, folder: Path | None = None) -> Draft:
     plan, model = with_own_loss(with_defaults(plan, model.header), model, folder or Path.cwd())
     try:
         guidance.check(plan.strategy, plan.training)
-        weighting.require_classes(plan.training.class_weights, has_classes=model.header.category == CLASSIFICATION)
+        weighting.require_classes(plan.training.class_weights, has_classes=model.header.classifies)
         plan.callbacks.check(model.header.category, plan.training, watchable(model.header.category))
     except TrainingError as error:
         raise Invalid(error.message, code=error.code) from error

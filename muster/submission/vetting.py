@@ -31,7 +31,6 @@ from training.worker.supervise import Ended, run_worker
 _MAX_REPORT_BYTES: Final = 64 * 1024
 _FEATURES: Final = 8
 _CLASSES: Final = 2
-_CLASSIFICATION: Final = "tabular_classification"
 _LIMITS: Final = Limits(wall_s=120)
 
 Tell = Callable[[Step], None]
@@ -133,7 +132,7 @@ def made_up(
         framework=header.framework,
         features=tuple(f"f{place}" for place in range(features or header.num_feature_points or _FEATURES)),
         target="target",
-        classes=tuple(f"c{place:04}" for place in range(count)) if header.category == _CLASSIFICATION else None,
+        classes=tuple(f"c{place:04}" for place in range(count)) if header.classifies else None,
         training=training or Training(),
         limits=limits,
     )

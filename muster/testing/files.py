@@ -10,6 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 from bus.errors import Invalid, NotFound
+from muster.tables import missing
 
 _EVERY: Final = 4
 """Of so many rows the last is kept for tests."""
@@ -68,7 +69,7 @@ def _cells(frame: Any) -> Iterator[list[str]]:  # noqa: ANN401 - as above
 
 
 def _text(cell: Any) -> str:  # noqa: ANN401 - whatever a data frame holds
-    if cell is None or type(cell).__name__ in {"NAType", "NaTType"} or (isinstance(cell, float) and np.isnan(cell)):
+    if missing(cell) or type(cell).__name__ == "NaTType":
         return ""
     return str(cell.item() if isinstance(cell, np.generic) else cell)
 

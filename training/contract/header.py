@@ -24,7 +24,7 @@ from typing import Any, Final
 
 from training.contract.entry import ENTRIES, find_entry
 from training.contract.source import assigned, parsed, stored
-from training.contract.variables import BY_NAME, CATEGORIES, MODEL_TYPES, VARIABLES, Kind, Variable
+from training.contract.variables import BY_NAME, CATEGORIES, CLASSIFICATION, MODEL_TYPES, VARIABLES, Kind, Variable
 from training.errors import TrainingError, model_error
 from training.suggestions import known_or_nearest
 
@@ -55,6 +55,11 @@ class Header:
     vocab_size: int | None = None
     input_shape: tuple[int, ...] | None = None
     license: str = ""
+
+    @property
+    def classifies(self) -> bool:
+        """Whether the target is a class, and not a number."""
+        return self.category in CLASSIFICATION
 
     @property
     def said(self) -> frozenset[str]:

@@ -10,7 +10,7 @@ from typing import Final
 EVERY: Final = frozenset[str]()
 """Stands for every category, or every framework."""
 
-_CLASSIFICATION: Final = frozenset(
+CLASSIFICATION: Final = frozenset(
     {
         *("image_classification", "text_classification", "token_classification", "sentence_pair_classification"),
         *("tabular_classification", "time_series_classification"),
@@ -91,8 +91,8 @@ VARIABLES: Final = (
         "output_classes",
         Kind.COUNT,
         "classes that the model tells apart; held to those of the data",
-        categories=_CLASSIFICATION | _VISION,
-        needed=(_CLASSIFICATION | _VISION) - _TABULAR,
+        categories=CLASSIFICATION | _VISION,
+        needed=(CLASSIFICATION | _VISION) - _TABULAR,
     ),
     Variable(
         "num_feature_points",

@@ -14,7 +14,7 @@ from functools import partial
 from typing import Final
 
 from aggregator.domain.scoring.ranks import Ranked, area, average_precision, concentration, ranked
-from aggregator.domain.scoring.result import Found, Missing, Unknown
+from aggregator.domain.scoring.result import Found, Missing, of_every
 from bus.events.tallies import ClassTally
 
 ONE_CLASS: Final = "all rows are of one class, or were all taken for one"
@@ -59,9 +59,7 @@ class Pooled:
             Unknown: An edge sent none.
             Missing: A class has no rows.
         """
-        said = [tally.rankings for tally in self.tallies if tally.rankings is not None]
-        if len(said) < len(self.tallies):
-            raise Unknown
+        said = of_every(tally.rankings for tally in self.tallies)
         present = sum(count > 0 for count in self.actual)
         if present < self.classes:
             raise Missing(f"{present} of {self.classes} classes occur in these rows")
@@ -168,10 +166,7 @@ def _row_mean(name: str, pooled: Pooled) -> Found:
     Raises:
         Unknown: An edge did not send it.
     """
-    sums: list[float] = [total for tally in pooled.tallies if (total := getattr(tally, name)) is not None]
-    if len(sums) < len(pooled.tallies):
-        raise Unknown
-    return Found(math.fsum(sums) / pooled.count)
+    return Found(math.fsum(of_every(getattr(tally, name) for tally in pooled.tallies)) / pooled.count)
 
 
 def _over_classes(one: Callable[[Ranked], Found], pooled: Pooled) -> Found:

@@ -14,8 +14,8 @@ from fractions import Fraction
 from functools import partial
 from typing import Final
 
-from aggregator.domain.scoring.result import Found, Missing, Unknown, middle
-from bus.events.tallies import Bins, Moments, NumberTally, Tally
+from aggregator.domain.scoring.result import Found, Missing, middle, of_every, together
+from bus.events.tallies import Moments, NumberTally, Tally
 
 CONSTANT: Final = "the target does not vary in these rows"
 _ZERO: Final = -(2**17)
@@ -111,10 +111,7 @@ def _sums(name: str, pooled: Pooled) -> list[float]:
     Raises:
         Unknown: One of them did not send it.
     """
-    sums: list[float] = [total for tally in pooled.tallies if (total := getattr(tally, name)) is not None]
-    if len(sums) < len(pooled.tallies):
-        raise Unknown
-    return sums
+    return of_every(getattr(tally, name) for tally in pooled.tallies)
 
 
 def _row_mean(name: str, pooled: Pooled) -> Found:
@@ -127,19 +124,9 @@ def _rmsle(pooled: Pooled) -> Found:
 
 def _median(pooled: Pooled) -> Found:
     """The mean of the two middle errors, each of which is in a bin that is known."""
-    counts: Counter[int] = Counter()
-    bins = [tally.sizes for tally in pooled.tallies if tally.sizes is not None]
-    if len(bins) < len(pooled.tallies):
-        raise Unknown
-    for own in bins:
-        _add(counts, own)
+    counts = together(of_every(tally.sizes for tally in pooled.tallies))
     ends = [_ends(_place(counts, rank)) for rank in ((pooled.count - 1) // 2, pooled.count // 2)]
     return middle(*(math.fsum(side) / 2 for side in zip(*ends, strict=True)))
-
-
-def _add(counts: Counter[int], bins: Bins) -> None:
-    for place, count in zip(bins.places, bins.counts, strict=True):
-        counts[place] += count
 
 
 def _place(counts: Counter[int], rank: int) -> int:

@@ -7,14 +7,13 @@ either order, or equal. A metric's value is the middle of what that leaves open.
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
-from aggregator.domain.scoring.result import Found, middle
-from bus.events.tallies import Bins, Ranking
+from aggregator.domain.scoring.result import Found, middle, together
+from bus.events.tallies import Ranking
 
 _STEPS: Final = 64
 """Parts in which the positives of a bin are taken together."""
@@ -37,18 +36,11 @@ class Ranked:
 
 def ranked(rankings: Iterable[Ranking]) -> Ranked:
     """The sum of the edges' histograms of one class."""
-    positives: Counter[int] = Counter()
-    negatives: Counter[int] = Counter()
-    for ranking in rankings:
-        _add(positives, ranking.positives)
-        _add(negatives, ranking.negatives)
+    said = list(rankings)
+    positives = together(ranking.positives for ranking in said)
+    negatives = together(ranking.negatives for ranking in said)
     places = sorted(positives | negatives)
     return Ranked(tuple((positives[place], negatives[place]) for place in places), positives.total(), negatives.total())
-
-
-def _add(counts: Counter[int], bins: Bins) -> None:
-    for place, count in zip(bins.places, bins.counts, strict=True):
-        counts[place] += count
 
 
 def area(ranking: Ranked) -> Found:
