@@ -223,7 +223,7 @@ def test_a_phase_that_is_known_stays() -> None:
 
 
 def test_codes_that_a_worker_may_say_are_those_of_its_code() -> None:
-    outside = {"callbacks.py", "picking.py", "plan.py", "predictions.py", "result.py", "supervise.py", "tallies.py"}
+    outside = {"callbacks.py", "plan.py", "predictions.py", "result.py", "supervise.py", "tallies.py"}
     places = {"TrainingError": 1, "model_error": 0, "data_error": 0, "egress_error": 0}
     codes = {
         node.args[places[node.func.id]].value
